@@ -4,6 +4,7 @@ from .data.splitting.splitters import MultiLabelShuffleSplit as MultiLabelShuffl
 from .data.splitting.splitters import RepeatedMultiLabelKFold as RepeatedMultiLabelKFold
 from .data.splitting.splitters import split_report as split_report
 from .errors import ManyhotWarning as ManyhotWarning
+from .estimators.arrow_prediction import predict_arrow as predict_arrow
 from .estimators.cross_validation import compare_heads as compare_heads
 from .estimators.cross_validation import cross_validate as cross_validate
 from .estimators.extreme import ExtremeMultiLabelClassifier as ExtremeMultiLabelClassifier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import math
 import numbers
 import os
@@ -32,6 +33,19 @@ def existing_path(path: str | os.PathLike[str]) -> Path:
         hint = "" if path.parent.is_dir() else f"; the folder {str(path.parent)!r} does not exist either"
         raise InputError(f"no such file{hint or did_you_mean(path.name, neighbours)}", file=path)
     return path
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path that does not exist is meant as a pattern of paths."""
+    return any(mark in str(path) for mark in "*?[") and not path.exists()
+
+
+def matching_paths(pattern: Path) -> list[Path]:
+    """The paths that match a pattern, in order; `InputError` where none does."""
+    found = sorted(map(Path, glob.glob(str(pattern), recursive=True)))
+    if not found:
+        raise InputError("no file matches this pattern", file=pattern)
+    return found
 
 
 def integer(*, low: int | None = None, high: int | None = None, **named: Any) -> int:

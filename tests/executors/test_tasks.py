@@ -107,6 +107,25 @@ def test_a_task_that_kills_every_worker_is_named_and_not_tried_for_ever():
 
 
 @pytest.mark.slow
+def test_workers_that_died_when_they_had_nothing_to_do_are_replaced():
+    work = Work(double, 10, add, "adding")
+    list(run_tasks("processes:2", work, TASKS))
+    for worker in worker_ids():
+        os.kill(worker, signal.SIGKILL)
+    time.sleep(1.0)
+    assert len(dict(run_tasks("processes:2", work, TASKS, max_tries=2))) == 4
+
+
+@pytest.mark.slow
+def test_lost_tasks_may_be_results_among_others():
+    work = Work(same, None, kill_always, "dying")
+    found = dict(run_tasks("processes:2", work, TASKS, max_tries=2, yield_lost=True))
+    assert isinstance(found[1], LostTaskError)
+    assert found[1].task == 1
+    assert [found[k] for k in (0, 2, 3)] == [0, 2, 3]
+
+
+@pytest.mark.slow
 def test_workers_end_when_nobody_waits_any_more():
     before = set(worker_ids())
     results = run_tasks("processes:3", Work(same, None, wait_or_answer, "waiting"), [(0,), (60,), (60,)])

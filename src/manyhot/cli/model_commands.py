@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.options import Bundle, Changed, Json, Plot, Quiet, Table, Text, existing
+from manyhot.cli.options import Bundle, Changed, Executor, Json, Plot, Quiet, Table, Tables, Text, existing
 from manyhot.config.label_rules import LABEL_SEP
 
 # names of `READ_FLAGS`
@@ -52,19 +52,26 @@ def report(
 
 @command(
     epilog="Example: manyhot predict songs.manyhot new-songs.csv -o predictions.csv;  "
-    "or, with explanations: manyhot predict tickets.manyhot new.csv --explain -o predictions.jsonl"
+    "or, with explanations: manyhot predict tickets.manyhot new.csv --explain -o predictions.jsonl;  "
+    "or many files: manyhot predict songs.manyhot 'in/*.parquet' -o out --executor processes:2"
 )
 def predict(
     bundle: Bundle,
-    file: Table,
+    files: Tables,
     *,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="CSV, Parquet or JSONL file, or for labels of pixels a folder.",
+            help="CSV, Parquet or JSONL file; a folder for labels of pixels, and for several files.",
             show_default="CSV on standard output",
+        ),
+    ] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option(
+            help="In a folder: csv, parquet or jsonl.", show_default="parquet for Parquet, csv for all others"
         ),
     ] = None,
     label_sep: Annotated[str, typer.Option(help="Separator between labels in CSV.")] = LABEL_SEP,
@@ -81,6 +88,10 @@ def predict(
             "`train --extreme`: labels per row (default 5).",
         ),
     ] = None,
+    executor: Executor = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Predict all files anew, also those that the folder already has.")
+    ] = False,
     plots: Annotated[
         Path | None,
         typer.Option(help="Folder for plots of images and their predictions; with --explain also heat maps."),
@@ -91,7 +102,8 @@ def predict(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict labels for new rows, with the probability of every label in a column p_LABEL."""
+    """Predict labels for new rows, with the probability of every label in a column p_LABEL. Several files go to a
+    folder; the same command run again predicts only what is missing there."""
 
 
 @command(epilog="Example: manyhot thresholds songs.manyhot --metric f1_micro --set mood_sad=0.3")

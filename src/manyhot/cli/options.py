@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from manyhot.validation import existing_path
+from manyhot.validation import existing_path, is_pattern, matching_paths
 
 
 def existing(path: Path | None) -> Path | None:
@@ -15,11 +15,21 @@ def existing(path: Path | None) -> Path | None:
     return path if path is None else existing_path(path)
 
 
-Table = Annotated[
-    Path,
+def existing_or_matched(paths: list[Path]) -> list[Path]:
+    """As `existing`, for several paths and patterns of paths."""
+    for path in paths:
+        matching_paths(path) if is_pattern(path) else existing_path(path)
+    return paths
+
+
+FORMATS = "CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder."
+Table = Annotated[Path, typer.Argument(callback=existing, help=FORMATS)]
+Tables = Annotated[
+    list[Path],
     typer.Argument(
-        callback=existing,
-        help="CSV, TSV, xlsx, Parquet, JSONL, Arrow, ARFF, fastText, libsvm, XC, npz, idx; .gz, .zip; an image folder.",
+        metavar="file",
+        callback=existing_or_matched,
+        help=f"{FORMATS} Several files, a folder of them or a pattern ('in/*.parquet') go to a folder, -o out.",
     ),
 ]
 Bundle = Annotated[
@@ -32,6 +42,13 @@ Plot = Annotated[
 ]
 Changed = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the changed model to this file instead of replacing it.")
+]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        help="Where to work: processes:N (N worker processes), ray or ray://HOST:PORT; each file is a task.",
+        show_default="in this process",
+    ),
 ]
 Text = Annotated[Path | None, typer.Option(help="Folder of the pretrained transformer that encodes texts.")]
 

@@ -83,6 +83,19 @@ class Samples:
         """Whether the features are one CSR matrix."""
         return sp.issparse(self.features)
 
+    def slice(self, start: int, stop: int) -> Samples:
+        """The rows from one to before another, with their numbers in the file."""
+        rows = np.arange(start, min(stop, self.n_samples))
+        return replace(
+            self,
+            features=self.features[rows],
+            targets=None if self.targets is None else self.targets.take(rows),
+            ids=None if self.ids is None else self.ids[rows],
+            sparse_targets=None if self.sparse_targets is None else self.sparse_targets[rows],
+            rows=None if not start and self.rows is None else self.row_numbers()[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+        )
+
     def with_targets(self, targets: Targets, labels: LabelSpace, notes: Sequence[str] = ()) -> Samples:
         """The same rows with targets."""
         return replace(self, targets=targets, labels=labels, notes=(*self.notes, *notes))

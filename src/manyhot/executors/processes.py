@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
 import loky
@@ -36,11 +36,19 @@ class Processes(Pool):
         number = next(k for k, last in enumerate(self.futures) if last is None or last.done())
         last = self.futures[number]
         if last is None or last.cancelled() or last.exception() is not None:
-            self.workers[number] = loky.ProcessPoolExecutor(
-                1, timeout=IDLE_SECONDS, initializer=_begin_worker, initargs=(self.cores[number], os.getpid())
-            )
-        future = self.futures[number] = self.workers[number].submit(function, *arguments)
+            self._renew(number)
+        try:
+            future = self.workers[number].submit(function, *arguments)
+        except BrokenExecutor:  # it died when it had nothing to do
+            self._renew(number)
+            future = self.workers[number].submit(function, *arguments)
+        self.futures[number] = future
         return future
+
+    def _renew(self, number: int) -> None:
+        self.workers[number] = loky.ProcessPoolExecutor(
+            1, timeout=IDLE_SECONDS, initializer=_begin_worker, initargs=(self.cores[number], os.getpid())
+        )
 
     def close(self, is_idle: bool) -> None:
         """Keep the workers for the next job, or end them with what they do."""

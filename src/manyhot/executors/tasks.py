@@ -31,7 +31,7 @@ class LostTaskError(ManyhotError, RuntimeError):
 
 
 def run_tasks(
-    executor: Any, work: Work, tasks: Sequence[tuple], max_tries: int = MAX_TRIES
+    executor: Any, work: Work, tasks: Sequence[tuple], max_tries: int = MAX_TRIES, yield_lost: bool = False
 ) -> Iterator[tuple[int, Any]]:
     """Yield the number and the result of each task as they come.
 
@@ -40,13 +40,14 @@ def run_tasks(
         work: What all tasks share.
         tasks: The arguments of each.
         max_tries: Times that a task is begun at most.
+        yield_lost: Whether a `LostTaskError` is yielded as the result of its task, and the others run on.
 
     Raises:
-        LostTaskError: The workers of one task died `max_tries` times.
+        LostTaskError: The workers of one task died `max_tries` times, unless `yield_lost`.
         Exception: What a task raised; the others are cancelled.
     """
     pool = open_pool(executor)
-    loop = _Loop(pool, work, tasks, max_tries)
+    loop = _Loop(pool, work, tasks, max_tries, yield_lost)
     try:
         with pool.share(work) as handle:
             try:
@@ -58,12 +59,14 @@ def run_tasks(
 
 
 class _Loop:
-    def __init__(self, pool: Pool, work: Work, tasks: Sequence[tuple], max_tries: int) -> None:
-        self.pool, self.work, self.tasks, self.max_tries = pool, work, tasks, max_tries
+    def __init__(self, pool: Pool, work: Work, tasks: Sequence[tuple], max_tries: int, yield_lost: bool) -> None:
+        self.pool, self.work, self.tasks = pool, work, tasks
+        self.max_tries, self.yield_lost = max_tries, yield_lost
         self.waiting = deque(range(len(tasks)))
         self.running: dict[Future, int] = {}
         self.n_tries = [0] * len(tasks)
         self.without_file: set[int] = set()  # tasks whose worker did not see the file
+        self.lost: list[LostTaskError] = []  # to be yielded
         self.is_broken = False
 
     def run(self, handle: Handle) -> Iterator[tuple[int, Any]]:
@@ -89,6 +92,9 @@ class _Loop:
                     self.waiting.append(number)
                     continue
                 yield number, outcome.result
+            while self.lost:
+                lost = self.lost.pop()
+                yield lost.task, lost
 
     def _hand_over(self, handle: Handle) -> None:
         n_slots = self.pool.n_slots
@@ -103,8 +109,10 @@ class _Loop:
 
     def _lose(self, number: int, error: BaseException, is_pool: bool) -> None:
         """A task did not come back."""
-        self.waiting.appendleft(number)
         self.n_tries[number] += 1
+        is_last = self.n_tries[number] >= self.max_tries
+        if not is_last or (is_pool and not self.pool.is_ours):
+            self.waiting.appendleft(number)
         if is_pool and not self.pool.is_ours:
             self.is_broken = True
             warnings.warn(
@@ -113,13 +121,16 @@ class _Loop:
                 ManyhotWarning,
                 stacklevel=2,
             )
-        elif self.n_tries[number] >= self.max_tries:
-            raise LostTaskError(
+        elif is_last:
+            error_of_task = LostTaskError(
                 f"{self.work.description}: the worker of task {number + 1} of {len(self.tasks)} died "
                 f"{self.n_tries[number]} times ({type(error).__name__}); the usual reason is too little memory: take "
                 "fewer workers, or machines with more memory",
                 number,
             )
+            if not self.yield_lost:
+                raise error_of_task
+            self.lost.append(error_of_task)
 
     def _run_here(self) -> Iterator[tuple[int, Any]]:
         """The rest, without workers."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def print_notes(lines: Iterable[str], quiet: bool) -> None:
+def print_notes(lines: Iterable[str], quiet: bool = False) -> None:
     """Notes for a person; they never mix with results."""
     if not quiet:
         for line in lines:

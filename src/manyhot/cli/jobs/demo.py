@@ -14,7 +14,7 @@ import polars as pl
 from sklearn.datasets import load_digits
 
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.predict import predict_table
+from manyhot.cli.jobs.row_predictor import predict_table
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.data.readers import ReadOptions, read

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.explanations import READABLE, to_json_lines, to_readable_text
-from manyhot.data.readers import ReadOptions, read_chunks
-from manyhot.data.samples import Samples
+from manyhot.cli.jobs.row_predictor import NoteCallback, RowPredictor
+from manyhot.data.readers import read_chunks
 from manyhot.errors import InputError
-from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import to_csv
 from manyhot.estimators.read_options import unused_column_notes
 from manyhot.files import atomic_write, write_all
@@ -31,31 +28,21 @@ def check_suffix(output: Path) -> str:
     return suffix
 
 
-def predict_file(
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
-    file: Path,
-    options: ReadOptions,
-    predict_chunk: Callable[[Samples, int], pl.DataFrame],  # of a chunk and the number of rows before it
-    output: Path | None,
-    suffix: str,
-    label_sep: str,
-    chunk_rows: int | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Read, predict and write chunk by chunk, and print the number of rows."""
+def write_predictions(
+    file: Path, predictor: RowPredictor, output: Path | None, label_sep: str, on_notes: NoteCallback
+) -> int:
+    """Read, predict and write chunk by chunk; the number of rows."""
     n_rows = 0
-    with open_writer(output, suffix, label_sep) as write:
-        for samples in read_chunks(file, options, chunk_rows):
+    options = predictor.options
+    with open_writer(output, predictor.suffix, label_sep) as write:
+        for samples in read_chunks(file, options, predictor.chunk_rows):
             if n_rows == 0:
-                print_notes(unused_column_notes(classifier, samples), quiet)
+                on_notes(unused_column_notes(predictor.classifier, samples))
             if options.images is not None:
-                print_notes(samples.notes, quiet)
-            write(predict_chunk(samples, n_rows))
+                on_notes(samples.notes)
+            write(predictor.predict_chunk(samples, n_rows))
             n_rows += samples.n_samples
-    if output is not None:
-        document = {"output": str(output), "rows": n_rows}
-        print_result(document, f"saved predictions of {n_rows} rows to {output}", as_json)
+    return n_rows
 
 
 @contextmanager

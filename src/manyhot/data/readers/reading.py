@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from manyhot import validation
 from manyhot.data.readers.formats import FORMATS, detect_format
@@ -114,12 +111,4 @@ def count_rows(path: str | Path, options: ReadOptions | None, max_rows: int) -> 
 
 def _slice_samples(samples: Samples, rows: int) -> Iterator[Samples]:
     for start in range(0, samples.n_samples, rows):
-        row_indices = np.arange(start, min(start + rows, samples.n_samples))
-        yield replace(
-            samples,
-            features=samples.features[row_indices],
-            targets=None if samples.targets is None else samples.targets.take(row_indices),
-            ids=None if samples.ids is None else samples.ids[row_indices],
-            sparse_targets=None if samples.sparse_targets is None else samples.sparse_targets[row_indices],
-            rows=None if not start and samples.rows is None else samples.row_numbers()[row_indices],
-        )
+        yield samples.slice(start, start + rows)

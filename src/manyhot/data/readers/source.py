@@ -29,7 +29,7 @@ from manyhot.errors import InputError
 from manyhot.validation import existing_path, join_names
 
 _HEAD_BYTES = 4096
-_COMPRESSIONS = (".gz", ".zst", ".zip")
+COMPRESSIONS = (".gz", ".zst", ".zip")
 _LINE_SEPARATOR = "\x01"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -243,7 +243,7 @@ def locate(path: str | Path) -> Source:
     if not path.stat().st_size:
         raise InputError("is empty: there is nothing to read", file=path)
     name = path.name
-    compression = next((c for c in _COMPRESSIONS if name.lower().endswith(c)), "")
+    compression = next((c for c in COMPRESSIONS if name.lower().endswith(c)), "")
     name = name[: len(name) - len(compression)] if compression else name
     member, notes = _find_member(path) if compression == ".zip" else ("", ())
     name = member.rsplit("/", 1)[-1] if member else name
