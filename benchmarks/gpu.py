@@ -3,11 +3,11 @@
 Usage: python benchmarks/gpu.py [--seconds 300] [--only NAME ...] [--fake-devices 2] [--out gpu.json]
 Each part runs on the accelerator and on the CPU, in a process of its own: a CNN on small images, a wide MLP, a 30-fold
 cross-validation, sparse rows, predictions. Both sides first do the same small work, whose probabilities are compared,
-then a sixteenth of the large one and from its speed as many rows of it as fit into the part's share of the time ("share"
-says how many; "cut" what did not fit). "per_second" counts rows x epochs x members (folds, predicted rows) without
-compiling, which is "compile_seconds", and without encoding and reports, which always run on the CPU. Memory is each
-process's peak. Matrix products have the precision that JAX takes by itself (JAX_DEFAULT_MATMUL_PRECISION=highest
-compares without TF32).
+then a sixteenth of the large one, and from its speed as many of its rows as fit into the part's share of the time
+("share"; "cut" names what did not fit). "per_second" counts rows x epochs x members (folds, predicted rows) of a second
+run, which finds everything compiled; of training it counts that alone, as encoding and reports always run on the CPU.
+Memory is the peak of each process. Matrix products have the precision that JAX takes by itself
+(JAX_DEFAULT_MATMUL_PRECISION=highest compares without TF32).
 Without an accelerator it says so and ends. `--fake-devices 2` tries everything at small sizes on two fake CPU devices.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SIDES = ("accelerator", "cpu")
-PROBE = 16  # the first try takes so small a share of the rows
+PROBE, PROBE_ROWS = 16, 200  # the first try takes so small a share of the rows, and so many at least
 RESERVE_SECONDS = 5.0  # for compiling the last program and leaving
 
 
@@ -60,6 +60,13 @@ PARTS = {
 }  # fmt: skip
 
 
+def shrink(task: Task) -> Task:
+    """The same at a size that any machine can do."""
+    small: dict[str, Any] = {"batch_size": 32, "epochs": 2}
+    small |= {"image_params": {"filters": [8, 16]}} if task.kind == "images" else {"hidden_layer_sizes": (64,)}
+    return task._replace(rows=400, width=min(task.width, 2000), settings={**task.settings, **small})
+
+
 def make(task: Task, rows: int) -> tuple[Any, Any]:
     """Synthetic rows of a fixed seed and targets that depend on them."""
     import numpy as np
@@ -86,8 +93,8 @@ def make(task: Task, rows: int) -> tuple[Any, Any]:
     return X, scores > np.median(scores[:1000])
 
 
-class Trained(Exception):
-    """Training has ended; encoding and reports are not timed."""
+class TrainingEndedError(Exception):
+    """What comes after training is not timed."""
 
 
 class Side:
@@ -96,67 +103,67 @@ class Side:
     def __init__(self, options: argparse.Namespace) -> None:
         import jax
 
-        self.options, self.compiled = options, 0.0
-        self.deadline = time.perf_counter() + options.seconds
+        self.options, self.compiling = options, 0.0
         self.devices = "auto" if options.fake_devices else 1
         jax.monitoring.register_event_duration_secs_listener(self._count)
 
     def _count(self, event: str, seconds: float, **_: Any) -> None:
-        if event.startswith("/jax/core/compile"):
-            self.compiled += seconds
+        if event.endswith("backend_compile_duration"):
+            self.compiling += seconds
 
-    def _timed(self, work: Any) -> tuple[Any, float]:
-        """A result, and the seconds that were not spent compiling."""
-        before, began = self.compiled, time.perf_counter()
-        result = work()
-        return result, max(1e-6, time.perf_counter() - began - (self.compiled - before))
+    def _seconds_left(self) -> float:
+        return self.options.seconds - RESERVE_SECONDS - (time.perf_counter() - self.began)
 
     def _classifier(self, task: Task, **changes: Any) -> Any:
         from manyhot import MultiLabelClassifier
 
-        small = {"hidden_layer_sizes": (64,)} if "hidden_layer_sizes" in task.settings and self.options.small else {}
-        return MultiLabelClassifier(verbose=0, devices=self.devices, **task.settings | small | changes)
+        return MultiLabelClassifier(verbose=0, devices=self.devices, **{**task.settings, **changes})
 
-    def _train_seconds(self, task: Task, rows: int, **changes: Any) -> float:
-        """Seconds of training itself."""
+    def _train_seconds(self, task: Task, rows: int, epochs: int) -> float:
+        """Seconds of training itself: the fit is left when its training has ended."""
         from manyhot import engine
 
-        train = engine.train
+        X, Y = make(task, rows)
+        train, seconds = engine.train, 0.0
 
         def stop(*words: Any, **more: Any) -> None:
-            raise Trained(self._timed(lambda: train(*words, **more))[1])
+            nonlocal seconds
+            began = time.perf_counter()
+            train(*words, **more)
+            seconds = time.perf_counter() - began
+            raise TrainingEndedError
 
         engine.train = stop
         try:
-            self._classifier(task, **changes).fit(*make(task, rows))
-        except Trained as ended:
-            return float(ended.args[0])
+            self._classifier(task, epochs=epochs).fit(X, Y)
+        except TrainingEndedError:
+            pass
         finally:
             engine.train = train
-        raise AssertionError("nothing was trained")
+        return seconds
 
     def train(self, task: Task) -> tuple[Any, dict]:
-        X, Y = make(task._replace(width=min(task.width, 2000)), 400)
-        small = {"epochs": 2, "batch_size": 32}
-        small |= {"hidden_layer_sizes": (64,)} if "hidden_layer_sizes" in task.settings else {}
-        probabilities = self._classifier(task, **small).fit(X, Y).predict_proba(X)
-        rows, epochs, members = task.rows, task.settings["epochs"], task.settings["n_members"]
-        probe = rows // PROBE
-        rate = probe * members / self._train_seconds(task, probe, epochs=1)
-        share = min(1.0, rate * (self.deadline - time.perf_counter() - RESERVE_SECONDS) / (rows * epochs * members))
-        if share * PROBE < 1:
-            return probabilities, {"per_second": rate, "share": 1 / PROBE, "epochs": 1}
-        n_used = int(share * rows)
-        rate = n_used * epochs * members / self._train_seconds(task, n_used)
-        return probabilities, {"per_second": rate, "share": n_used / rows, "epochs": epochs}
+        tiny = shrink(task)._replace(rows=PROBE_ROWS)
+        X, Y = make(tiny, tiny.rows)
+        probabilities = self._classifier(tiny).fit(X, Y).predict_proba(X)
+        members, epochs, rows, used = task.settings["n_members"], 1, task.rows, max(PROBE_ROWS, task.rows // PROBE)
+        seconds = [self._train_seconds(task, used, epochs) for _ in range(2)][-1]
+        share = min(1.0, self._seconds_left() * used / seconds / rows / (1 + task.settings["epochs"]))
+        if used < share * rows:
+            used, epochs = int(share * rows), task.settings["epochs"]
+            seconds = [self._train_seconds(task, used, n) for n in (1, epochs)][-1]
+        return probabilities, {"per_second": used * epochs * members / seconds, "share": used / rows, "epochs": epochs}
 
     def cv(self, task: Task) -> tuple[Any, dict]:
         from manyhot import cross_validate
 
-        rows = task.rows
-        classifier = self._classifier(task, **({"epochs": 5} if self.options.small else {}))
-        result, seconds = self._timed(lambda: cross_validate(classifier, *make(task, rows), n_splits=10, n_repeats=3))
-        return result.oof_scores, {"per_second": result.n_fits / seconds, "share": 1.0}
+        X, Y = make(task, task.rows)
+        seconds = []
+        for _ in range(2):
+            began = time.perf_counter()
+            result = cross_validate(self._classifier(task), X, Y, n_splits=10, n_repeats=3)
+            seconds.append(time.perf_counter() - began)
+        return result.oof_scores, {"per_second": result.n_fits / seconds[1], "seconds_cold_warm": seconds, "share": 1.0}
 
     def predict(self, task: Task) -> tuple[Any, dict]:
         """Both sides load the file that the first of them has saved."""
@@ -166,24 +173,27 @@ class Side:
         if not path.exists():
             self._classifier(task).fit(*make(task, 1000)).save(path)
         model = load(path).set_params(devices=self.devices)
-        probabilities = model.predict_proba(make(task, 1000)[0])
         X, _ = make(task, task.rows)
-        n = len(X) // PROBE
-        rate = n / self._timed(lambda: model.predict_proba(X[:n]))[1]
-        n_used = min(len(X), max(n, int(rate * (self.deadline - time.perf_counter() - RESERVE_SECONDS))))
-        rate = n_used / self._timed(lambda: model.predict_proba(X[:n_used]))[1]
-        return probabilities, {"per_second": rate, "share": n_used / len(X)}
+        probabilities = model.predict_proba(X[:1000])
+
+        def seconds(n: int) -> float:
+            began = time.perf_counter()
+            model.predict_proba(X[:n])
+            return time.perf_counter() - began
+
+        probe = max(1, len(X) // PROBE)
+        rate = probe / seconds(probe)
+        used = max(probe, min(len(X), int(rate * self._seconds_left())))
+        return probabilities, {"per_second": used / seconds(used), "share": used / len(X)}
 
     def run(self, name: str) -> None:
         """A part: its line of JSON, and its probabilities in a file."""
         import jax
         import numpy as np
 
-        task, before = PARTS[name], self.compiled
-        if self.options.small:
-            task = task._replace(rows=max(800, task.rows // 500), width=min(task.width, 2000))
+        task = shrink(PARTS[name]) if self.options.fake_devices else PARTS[name]
         work = {"cv": self.cv, "predict": self.predict}.get(name, self.train)
-        began = time.perf_counter()
+        self.began, compiling = time.perf_counter(), self.compiling
         try:
             probabilities, result = work(task)
         except Exception as error:  # one part's trouble is not the others'
@@ -192,8 +202,8 @@ class Side:
         np.save(self.options.folder / f"{name}-{self.options.side}.npy", probabilities)
         memory = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
         result |= {
-            "seconds": time.perf_counter() - began,
-            "compile_seconds": self.compiled - before,
+            "seconds": time.perf_counter() - self.began,
+            "compile_seconds": self.compiling - compiling,
             "device_peak_mib": memory and memory / 2**20,
             "host_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
@@ -213,7 +223,7 @@ def run_parts(side: str, names: list[str], seconds: float, options: argparse.Nam
     """Some parts in one process -> what each said; those that were cut off are missing."""
     words = ["--side", side, "--only", *names, "--seconds", str(seconds / len(names)), "--folder", str(folder)]
     words += ["--fake-devices", str(options.fake_devices)] * bool(options.fake_devices)
-    command = [sys.executable, "-W", "ignore", __file__, *words, *["--small"] * bool(options.fake_devices)]
+    command = [sys.executable, "-W", "ignore", __file__, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(side, options, folder)) as child:
         try:
             out, _ = child.communicate(timeout=1.3 * seconds)
@@ -224,11 +234,10 @@ def run_parts(side: str, names: list[str], seconds: float, options: argparse.Nam
     return {line.pop("part"): line for line in lines}
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, dict]:
+def measure(options: argparse.Namespace, folder: Path, deadline: float) -> dict[str, dict]:
     """All parts on both sides, within the time."""
     import numpy as np
 
-    deadline = time.perf_counter() + options.seconds
     groups = [options.only] if options.fake_devices else [[name] for name in options.only]
     turns = [(side, group) for group in groups for side in SIDES]
     parts: dict[str, dict] = {name: {"cut": []} for name in options.only}
@@ -270,7 +279,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
     for word in ("--side", "--folder"):
         parser.add_argument(word, type=Path if word == "--folder" else str, help=argparse.SUPPRESS)
-    parser.add_argument("--small", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
         side = Side(options)
@@ -288,7 +296,7 @@ def main() -> None:
             "device": found,
             "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
             "is_fake": bool(options.fake_devices),
-            "parts": measure(options, Path(name)),
+            "parts": measure(options, Path(name), began + options.seconds),
             "seconds": time.perf_counter() - began,
         }
     options.out.write_text(json.dumps(results, indent=1) + "\n")

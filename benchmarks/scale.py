@@ -6,9 +6,9 @@ process that is itself bound to one core; two are "processes:2" in one bound to 
 that fits twice: "cold" starts workers, with an empty cache of compiled programs, and "warm" finds both. In a pair they
 run one after the other, the order changes from pair to pair, ratios are medians of the pairs. Where others use the
 machine, the ratio of busy seconds (processor time of the process and of its busiest worker) is the one to trust.
-The parts are measured by an executor that runs its tasks itself, bound to one core, for two numbers of rows and of
-members; "on paper" puts them together (`on_paper` has the formulas): a calculation, not a measurement. It needs Linux
-and two cores.
+The parts are measured, in processor seconds, by an executor that runs its tasks itself, bound to one core, for two
+numbers of rows and of members; "on paper" puts them together (`on_paper` has the formulas): a calculation, not a
+measurement, of machines that do nothing else. It needs Linux and two cores.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def children() -> list[str]:
 
 
 class Stopwatch:
-    """An executor that runs each task at once, here, and writes down what it takes."""
+    """An executor that runs each task at once, here, and writes down its processor seconds."""
 
     def __init__(self) -> None:
         self.tasks: list[float] = []
@@ -66,12 +66,12 @@ class Stopwatch:
     def submit(self, function, handle, arguments) -> Future:
         if not self.parts:
             self._measure_sending(handle)
-        started = time.perf_counter()
+        started = time.process_time()
         outcome = function(handle, arguments)
-        returned = time.perf_counter()
+        returned = time.process_time()
         content = pickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL)
         pickle.loads(content)
-        self.ended, n_members = time.perf_counter(), len(outcome.result.members)
+        self.ended, n_members = time.process_time(), len(outcome.result.members)
         self.tasks.append(returned - started)
         self.parts |= {"result_bytes": len(content) / n_members, "return": (self.ended - returned) / n_members}
         self.parts["members_per_task"] = n_members
@@ -82,11 +82,11 @@ class Stopwatch:
     def _measure_sending(self, handle) -> None:
         import cloudpickle
 
-        self.began = time.perf_counter()
+        self.began = time.process_time()
         work = handle.load()
-        read = time.perf_counter() - self.began
+        read = time.process_time() - self.began
         n_bytes = len(cloudpickle.dumps(tuple(work), protocol=pickle.HIGHEST_PROTOCOL))
-        write = time.perf_counter() - self.began - read
+        write = time.process_time() - self.began - read
         rows = work.payload.rows
         encoded = sum(array.nbytes for array in (*rows.blocks.values(), rows.values))
         self.parts = {"job_bytes": n_bytes, "encoded_bytes": encoded, "read": read, "write": write}
@@ -109,15 +109,16 @@ def work(
     for name in names:
         pool = Stopwatch() if executor is None else executor
         before = {pid: processor_seconds(pid) for pid in children()}
-        began, own = time.perf_counter(), time.process_time()
+        began, own_began = time.perf_counter(), time.process_time()
         MultiLabelClassifier(executor=pool, **setting).fit(X, Y)
-        ended, own = time.perf_counter(), time.process_time() - own
+        ended, own_ended = time.perf_counter(), time.process_time()
+        own = own_ended - own_began
         busiest = max((processor_seconds(pid) - before.get(pid, 0) for pid in children()), default=0.0)
         results[name] = {"seconds": ended - began, "busy": own + busiest, "busy_here": own, "busiest_worker": busiest}
         if isinstance(pool, Stopwatch):
-            results[name] |= {**pool.parts, "before": pool.began - began - pool.parts["write"]}
+            results[name] |= {**pool.parts, "before": pool.began - own_began - pool.parts["write"]}
             results[name] |= {"first_task": pool.tasks[0], "task": statistics.median(pool.tasks[1:])}
-            results[name]["after"] = ended - pool.ended
+            results[name]["after"] = own_ended - pool.ended
     return {**results, "load": os.getloadavg()[0], "worker_bytes": max(map(peak_bytes, children()), default=0)}
 
 
@@ -166,7 +167,7 @@ def parts(core: list[int], one_worker: list[dict]) -> dict:
     memory = [run(core, "processes:1", 2 * rows, m, 1, (8,), ("cold",))["worker_bytes"] for rows, m in POINTS]
     warm = [one["warm"] for one in runs]
     compiling = max(0.0, runs[0]["cold"]["first_task"] - warm[0]["first_task"])
-    colder = statistics.median(one["cold"]["seconds"] - one["warm"]["seconds"] for one in one_worker)
+    colder = statistics.median(one["cold"]["busy"] - one["warm"]["busy"] for one in one_worker)
     return {
         **{name: plane([one[name] for one in warm]) for name in ("job_bytes", "before", "write", "read", "after")},
         "prepare": plane([max(0.0, one["first_task"] - one["task"] - one["read"]) for one in warm]),
@@ -245,7 +246,7 @@ def main() -> None:
     columns = [name for name in rows[0] if name != "bound"]
     print(("{:>11}" * len(columns)).format(*columns), " bound")
     for row in rows:
-        print("".join(f"{row[name]:11,.0f}" for name in columns), "", row["bound"])
+        print("".join(f"{row[name]:11,.1f}" for name in columns), "", row["bound"])
 
 
 if __name__ == "__main__":
