@@ -211,7 +211,9 @@ class Side:
 
 
 def environment(side: str, options: argparse.Namespace, folder: Path) -> dict[str, str]:
-    told = {"KERAS_BACKEND": "jax", "MANYHOT_CACHE": str(folder / side)}
+    told = {"KERAS_BACKEND": "jax"}
+    if not options.fake_devices:
+        told["MANYHOT_CACHE"] = str(folder / side)  # nothing is compiled yet
     if side == "cpu" or options.fake_devices:
         told["JAX_PLATFORMS"] = "cpu"
     if side == "accelerator" and options.fake_devices:
