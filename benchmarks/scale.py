@@ -244,9 +244,9 @@ def main() -> None:
     for name in ("cold_seconds", "warm_seconds", "cold_busy", "warm_busy"):
         print(f"{name}: {pairs[name]['median']:.2f} times with two workers, pairs {pairs[name]['pairs']}")
     columns = [name for name in rows[0] if name != "bound"]
-    print(("{:>11}" * len(columns)).format(*columns), " bound")
+    print(("{:>13}" * len(columns)).format(*columns), " bound")
     for row in rows:
-        print("".join(f"{row[name]:11,.1f}" for name in columns), "", row["bound"])
+        print("".join(f"{row[name]:13,.1f}" for name in columns), "", row["bound"])
 
 
 if __name__ == "__main__":
