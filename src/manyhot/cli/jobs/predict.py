@@ -20,7 +20,6 @@ from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import model_read_options
-from manyhot.models.segmentation.model import PixelModel
 
 
 def run(
@@ -77,11 +76,12 @@ def predict_one(
     outputs["--plots"] = existing_plots(plots)
     inputs = model_inputs(bundle, (file, read_options), text=None if text is None else Path(text))
     refuse_overwriting(outputs, inputs, list_input_images(file, read_options))
-    if isinstance(classifier.model_, PixelModel):
+    if is_segmentation:
+        model: Any = classifier.model_
         if settings.explain:
             raise InputError("labels of pixels cannot be explained", argument="--explain")
-        plot_options = image_options(classifier.model_, plots, max_plots)
-        segmentation.predict(classifier.model_, file, output, read_options, as_json, plot_options)
+        plot_options = image_options(model, plots, max_plots)
+        segmentation.predict(model, file, output, read_options, as_json, plot_options)
     else:
         suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
         is_terminal = output is None and not as_json and sys.stdout.isatty()
