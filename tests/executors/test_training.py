@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 import manyhot  # before Keras, which it puts on JAX
-from manyhot import MultiLabelClassifier, cross_validate
+from manyhot import MultiLabelClassifier, ReadOptions, cross_validate
 from manyhot.engine import trainer
 from manyhot.executors import tasks
 from tests.fixtures.workers import killing_workers
@@ -118,6 +118,22 @@ def test_every_kind_of_rows_travels(kind):
     settings = {**SETTINGS, "epochs": 2, "n_members": 2}
     elsewhere = MultiLabelClassifier(**settings, executor="processes:2").fit(X, y)
     assert_same_models(elsewhere, MultiLabelClassifier(**settings).fit(X, y))
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_members_of_a_stream_read_their_rows_where_they_train(n_members, executor, tmp_path):
+    X, y = rows()
+    columns = {f"x{j}": X[:, j] for j in range(12)} | {f"mood_{j}": y[:, j].astype(int) for j in range(5)}
+    pl.DataFrame(columns).write_csv(tmp_path / "songs.csv")
+    settings = {**SETTINGS, "n_members": n_members}
+
+    def fit(**more):
+        return MultiLabelClassifier(**settings, **more).fit_file(
+            tmp_path / "songs.csv", ReadOptions(labels="mood_*"), stream=True, window_bytes=5000, stream_folder=tmp_path
+        )
+
+    assert_same_models(fit(executor=executor), fit())
+    assert [path.name for path in tmp_path.iterdir()] == ["songs.csv"]
 
 
 @keras.saving.register_keras_serializable("tests")

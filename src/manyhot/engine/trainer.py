@@ -232,7 +232,8 @@ class Trainer:
         """All chunks, as tasks of an executor."""
         self._allocate()
         job = replace(self.job, splits=self.splits.take(range(len(self.splits))), size=self.size)
-        work = executors.Work(Trainer, job, Trainer.train_chunk, "training members")
+        kind = type(self)
+        work = executors.Work(kind, job, kind.train_chunk, "training members")
         for _, result in executors.run_tasks(executor, work, [(number,) for number in range(len(self.chunks))]):
             self._warn_of_platform(result.platform)
             self._store(result)

@@ -40,7 +40,11 @@ class RayPool(Pool):
             try:
                 ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
             except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-                raise InputError(f"Ray does not answer at {executor}: {error}", argument="executor") from None
+                raise InputError(
+                    f"Ray does not answer at {executor} ({error}); see that it runs there, and that its token is set here "
+                    "(RAY_AUTH_MODE, RAY_AUTH_TOKEN) if it wants one",
+                    argument="executor",
+                ) from None
         n_gpus = 1 if ray.cluster_resources().get("GPU") else 0
         # a lost task is handed over again by `run_tasks`, which counts
         self.remote = ray.remote(_call).options(
