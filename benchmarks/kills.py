@@ -26,7 +26,7 @@ import polars as pl
 
 COMMON = ["songs.csv", "--labels", "mood_*", "--quiet"]
 COMMANDS = {
-    "train": ["train", *COMMON, "--epochs", "150", "--n-members", "6", "--hidden-layer-sizes", "128,128"],
+    "train": ["train", *COMMON, "--epochs", "250", "--n-members", "6", "--hidden-layer-sizes", "128,128"],
     "stream": ["train", *COMMON, "--stream", "--epochs", "120", "--n-members", "2", "--hidden-layer-sizes", "128,128"],
     "cv": ["cv", *COMMON, "--json", "--n-splits", "3", "--n-repeats", "1", "--epochs", "60", "--n-members", "3"],
 }
