@@ -204,6 +204,13 @@ def test_work_that_cannot_be_sent_is_refused_with_the_reason(threads):
         list(run_tasks(threads, Work(same, threading.Lock(), add, "adding"), TASKS))
 
 
+def test_a_worker_with_another_version_is_refused(threads, monkeypatch):
+    monkeypatch.setattr(work_module, "new_token", lambda: "0.0.1 abc")
+    monkeypatch.setattr("manyhot.executors.pools.new_token", lambda: "0.0.1 abc")
+    with pytest.raises(InputError, match=r"a worker has manyhot .*, and the work comes from 0.0.1; install one"):
+        list(run_tasks(threads, Work(double, 10, add, "adding"), TASKS))
+
+
 def test_functions_of_a_script_or_notebook_travel():
     factor = 3
     found = dict(run_tasks(Watched(), Work(lambda payload: factor * payload, 10, add, "adding"), TASKS))

@@ -25,6 +25,7 @@ from .scoring import Scorer as Scorer
 from .trainer import members_together as members_together
 from .trainer import platform as platform
 from .trainer import train as train
+from .trainer import warn_of_platform as warn_of_platform
 from .weights import ExtremeWeights as ExtremeWeights
 from .weights import Weights as Weights
 from .windows import Window as Window

@@ -60,6 +60,17 @@ def platform() -> str:
     return str(jax.local_devices()[0].platform)
 
 
+def warn_of_platform(platform: str, own: str) -> None:
+    """Say that members were trained on another platform than this process computes on."""
+    if platform != own:
+        warnings.warn(
+            f"members were trained on {platform}, while this process is on {own}: the last digits differ from those of "
+            f"a training on {own}",
+            ManyhotWarning,
+            stacklevel=2,
+        )
+
+
 def make_augmentation(config: TrainingConfig) -> Augmentation | None:
     """How images are varied in training; None for not at all."""
     options = config.image_params
@@ -235,19 +246,9 @@ class Trainer:
         kind = type(self)
         work = executors.Work(kind, job, kind.train_chunk, "training members")
         for _, result in executors.run_tasks(executor, work, [(number,) for number in range(len(self.chunks))]):
-            self._warn_of_platform(result.platform)
+            warn_of_platform(result.platform, self.devices[0].platform)
             self._store(result)
         return self._result()
-
-    def _warn_of_platform(self, platform: str) -> None:
-        own = self.devices[0].platform
-        if platform != own:
-            warnings.warn(
-                f"members were trained on {platform}, while this process is on {own}: the last digits differ from "
-                f"those of a training on {own}",
-                ManyhotWarning,
-                stacklevel=2,
-            )
 
     def _allocate(self) -> None:
         """Room for the weights of all members."""

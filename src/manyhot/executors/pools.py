@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import secrets
 import shutil
 import tempfile
 import threading
@@ -17,7 +16,7 @@ from typing import Any
 import cloudpickle
 
 from manyhot.errors import InputError
-from manyhot.executors.work import FileHandle, Handle, Work, run_task
+from manyhot.executors.work import FileHandle, Handle, Work, new_token, run_task
 from manyhot.files import cache_folder
 
 
@@ -54,7 +53,7 @@ def work_file(work: Work, folder: Path | None) -> Iterator[FileHandle]:
         path = own_folder / "work"
         with open(path, "wb") as file:
             dump(work, file)
-        yield FileHandle(secrets.token_hex(16), str(path))
+        yield FileHandle(new_token(), str(path))
     finally:
         shutil.rmtree(own_folder, ignore_errors=True)
 

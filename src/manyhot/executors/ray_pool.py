@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from manyhot.errors import InputError
 from manyhot.executors.cores import claim_cores
 from manyhot.executors.pools import Pool
-from manyhot.executors.work import Handle, Work
+from manyhot.executors.work import Handle, Work, new_token
 
 try:
     import ray
@@ -41,8 +40,8 @@ class RayPool(Pool):
                 ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
             except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
                 raise InputError(
-                    f"Ray does not answer at {executor} ({error}); see that it runs there, and that its token is set here "
-                    "(RAY_AUTH_MODE, RAY_AUTH_TOKEN) if it wants one",
+                    f"Ray does not answer at {executor} ({error}); see that it runs there, and that its token is set "
+                    "here (RAY_AUTH_MODE, RAY_AUTH_TOKEN) if it wants one",
                     argument="executor",
                 ) from None
         n_gpus = 1 if ray.cluster_resources().get("GPU") else 0
@@ -55,7 +54,7 @@ class RayPool(Pool):
     @contextmanager
     def share(self, work: Work) -> Iterator[Handle]:
         """Put the work into Ray's store."""
-        yield RayHandle(secrets.token_hex(16), [ray.put(tuple(work))])
+        yield RayHandle(new_token(), [ray.put(tuple(work))])
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         """Hand over a call."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import secrets
 import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from manyhot.errors import InputError
+from manyhot.version import __version__
 
 
 class Work(NamedTuple):
@@ -24,7 +28,7 @@ class Handle(Protocol):
 
     @property
     def token(self) -> str:
-        """Names the work; no other has the same."""
+        """Names the work, and the version of manyhot that sent it; no other has the same."""
 
     def load(self) -> Work:
         """The work; `FileNotFoundError` where this worker cannot see it."""
@@ -47,6 +51,11 @@ class FileHandle(NamedTuple):
     def with_content(self) -> FileHandle:
         """The same work, which travels with the task."""
         return self._replace(content=Path(self.path).read_bytes())
+
+
+def new_token() -> str:
+    """A name that no other work has."""
+    return f"{__version__} {secrets.token_hex(16)}"
 
 
 class Outcome(NamedTuple):
@@ -81,6 +90,13 @@ def _prepare(handle: Handle) -> tuple[Work, Any]:
     with _lock:
         if handle.token not in _prepared:
             _prepared.clear()
+            sender = handle.token.split()[0]
+            if sender != __version__:
+                raise InputError(
+                    f"a worker has manyhot {__version__}, and the work comes from {sender}; install one version "
+                    "everywhere",
+                    argument="executor",
+                )
             try:
                 work = handle.load()
             except FileNotFoundError:

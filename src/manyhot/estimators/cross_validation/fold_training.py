@@ -149,6 +149,7 @@ def _run_folds(job: FoldJob, runtime: RuntimeConfig) -> dict[int, FoldResult]:
 
     def keep(found: Iterable[tuple[int, FoldResult]]) -> None:
         for number, result in found:
+            engine.warn_of_platform(result.platform, job.platform)
             results[number] = result
             _print_fold(result.scores, len(results), n_folds, runtime)
 

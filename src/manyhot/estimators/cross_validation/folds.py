@@ -45,6 +45,7 @@ class FoldResult(NamedTuple):
 
     scores: FoldScores
     config: dict[str, Any]  # of its fit, as JSON values
+    platform: str  # that it was trained on
 
 
 class Folds:
@@ -109,7 +110,8 @@ class Folds:
             scorer = engine.Scorer(networks, trained.weights, config.dtype, runtime, config.head)
             first_member = 0
             for number, fit in group:
-                yield number, FoldResult(self._score(number, fit, scorer, first_member), fit.config.to_dict())
+                scores = self._score(number, fit, scorer, first_member)
+                yield number, FoldResult(scores, fit.config.to_dict(), engine.platform())
                 first_member += len(fit.members)
 
     def _snapshots(self, numbers: Sequence[int]) -> engine.Snapshots | None:
