@@ -78,7 +78,7 @@ def test_without_why_nothing_changes(manyhot, tickets):
 @pytest.mark.slow
 def test_pieces_of_a_long_file_are_joined(manyhot, tickets, tmp_path, monkeypatch):
     whole, _ = predict_frame(manyhot, tickets, tmp_path, ".csv", "--top", 2)
-    monkeypatch.setattr("manyhot.cli.jobs.predict.EXPLANATION_CHUNK_ROWS", 70)
+    monkeypatch.setattr("manyhot.cli.jobs.row_predictor.EXPLANATION_CHUNK_ROWS", 70)
     pieces, _ = predict_frame(manyhot, tickets, tmp_path, ".csv", "--top", 2)
     assert pieces["id"].to_list() == whole["id"].to_list()
     same = [one == other for one, other in zip(pieces["explanation"], whole["explanation"], strict=True)]

@@ -45,7 +45,7 @@ def rows(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("manyhot.cli.jobs.predict.PLOT_CHUNK_ROWS", 4)
+    monkeypatch.setattr("manyhot.cli.jobs.row_predictor.PLOT_CHUNK_ROWS", 4)
     folder = tmp_path / "seen"
     done = manyhot("predict", model, rows, "-o", tmp_path / "predictions.csv", "--plots", folder, "--max-plots", 6)
     assert done.code == 0, done.err
@@ -59,7 +59,7 @@ def test_the_first_rows_are_drawn_and_all_are_answered(manyhot, model, rows, tmp
 
 @pytest.mark.slow
 def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("manyhot.cli.jobs.predict.PLOT_CHUNK_ROWS", 20)
+    monkeypatch.setattr("manyhot.cli.jobs.row_predictor.PLOT_CHUNK_ROWS", 20)
     calls = []
 
     def draw(*arguments):

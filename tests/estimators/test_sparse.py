@@ -51,7 +51,7 @@ from manyhot import MultiLabelClassifier
 said, generator = [], np.random.default_rng(0)
 
 @contextmanager
-def training_progress(verbose, description="training"):
+def training_progress(verbose, description="training", **options):
     yield lambda news: said.append(news)
 
 def memory(what):

@@ -10,8 +10,9 @@ from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from manyhot.config.executor import check_executor
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.executors import LostTaskError, Work, check_executor, run_tasks
+from manyhot.executors import LostTaskError, Work, run_tasks
 from manyhot.executors import work as work_module
 from tests.fixtures.workers import worker_ids
 

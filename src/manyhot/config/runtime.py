@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from manyhot.config.executor import check_executor, kept_executor
 from manyhot.config.fields import BoolField, ChoiceField, CustomField, IntField, Settings, setting
 from manyhot.config.images import ON_BAD_IMAGE
-from manyhot.executors.names import check_executor, kept_executor
 
 MEMBER_BATCHINGS = ("auto", "together", "single")
 

@@ -20,6 +20,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from manyhot import models, validation
+from manyhot.config.executor import kept_executor
 from manyhot.config.fields import describe_fields
 from manyhot.config.training import CUSTOM
 from manyhot.data.feature_input import (
@@ -37,7 +38,6 @@ from manyhot.data.readers.columns import read_columns, read_ids
 from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning
-from manyhot.executors.names import kept_executor
 from manyhot.validation import did_you_mean
 
 E = TypeVar("E", bound="BaseMultiLabelEstimator")

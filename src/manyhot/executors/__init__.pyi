@@ -1,4 +1,3 @@
-from .names import check_executor as check_executor
 from .tasks import LostTaskError as LostTaskError
 from .tasks import run_tasks as run_tasks
 from .work import Work as Work

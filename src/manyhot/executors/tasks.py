@@ -36,7 +36,7 @@ def run_tasks(
     """Yield the number and the result of each task as they come.
 
     Args:
-        executor: What `check_executor` lets through.
+        executor: What `config.executor.check_executor` lets through.
         work: What all tasks share.
         tasks: The arguments of each.
         max_tries: Times that a task is begun at most.

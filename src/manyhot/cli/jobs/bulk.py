@@ -16,6 +16,7 @@ from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import SUFFIXES, write_predictions
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.cli.jobs.row_progress import RowProgress
+from manyhot.config.executor import check_executor
 from manyhot.data.readers.source import COMPRESSIONS
 from manyhot.encoders.text.custom import TextFunction
 from manyhot.errors import InputError, ManyhotError
@@ -23,7 +24,7 @@ from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
-from manyhot.executors import LostTaskError, Work, check_executor, run_tasks
+from manyhot.executors import LostTaskError, Work, run_tasks
 from manyhot.files import file_lock
 from manyhot.reports.image_sheets import check_folder
 from manyhot.validation import one_of
