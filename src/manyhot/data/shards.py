@@ -156,7 +156,7 @@ class Shards(ExitStack):
     def _column(self, name: str) -> ColumnFile:
         if name not in self._columns:
             path = self.folder / f"column-{len(self._columns)}"
-            file = self.enter_context(_open(path) if self.is_named else _open_unnamed(self.folder))
+            file = self.enter_context(path.open("w+b") if self.is_named else _open_unnamed(self.folder))
             self._columns[name] = ColumnFile(file, self.folder)
         return self._columns[name]
 
@@ -255,10 +255,6 @@ def check_disk_space(folder: Path, n_bytes: float) -> None:
             "free some space, or name another folder (stream_folder, --stream-folder)",
             file=folder,
         )
-
-
-def _open(path: Path) -> IO[bytes]:
-    return path.open("w+b")
 
 
 def _open_unnamed(folder: Path) -> IO[bytes]:

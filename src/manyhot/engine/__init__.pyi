@@ -18,6 +18,7 @@ from .integrated_gradients import PixelContributions as PixelContributions
 from .integrated_gradients import pixel_contributions as pixel_contributions
 from .job import JobSize as JobSize
 from .job import Snapshots as Snapshots
+from .job import TrainingJob as TrainingJob
 from .label_counts import balanced_weights as balanced_weights
 from .program_cache import set_compilation_cache as set_compilation_cache
 from .scoring import Buckets as Buckets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -81,13 +81,6 @@ class MemberSplits:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpack_splits, tuple([pack_indices(rows) for rows in part] for part in vars(self).values())
-
-    def take(self, members: Sequence[int]) -> Self:
-        """Some members' rows; those that they are scored on stay behind."""
-        no_rows = np.zeros(0, dtype=np.int64)
-        return type(self)(
-            [self.train[k] for k in members], [self.validation[k] for k in members], [no_rows] * len(members)
-        )
 
 
 class PackedIndices(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from manyhot.backend import keras
 from manyhot.engine.embedding_bags import init_table
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.job import TrainingJob
@@ -14,11 +15,15 @@ from manyhot.gc_pause import pause_gc
 
 
 def initial_state(
-    job: TrainingJob, networks: NetworkFactory, members: Sequence[int], slots: Sequence[np.ndarray]
+    job: TrainingJob, networks: NetworkFactory, first: keras.Model, members: Sequence[int], slots: Sequence[np.ndarray]
 ) -> State:
-    """The first state of some members, stacked; `slots` are an optimizer's variables before its first step."""
+    """The first state of some members, stacked.
+
+    `first` is the network of member 0, which is built already; `slots` are an optimizer's variables before its first
+    step.
+    """
     with pause_gc():
-        initial_weights = [_initial_weights(job, networks, k) for k in members]
+        initial_weights = [_initial_weights(job, networks, first, k) for k in members]
     trainable, fixed = (
         [np.stack(leaves) for leaves in zip(*one, strict=True)] for one in zip(*initial_weights, strict=True)
     )
@@ -47,11 +52,11 @@ def initial_state(
 
 
 def _initial_weights(
-    job: TrainingJob, networks: NetworkFactory, member: int
+    job: TrainingJob, networks: NetworkFactory, first: keras.Model, member: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     if job.start is not None:
         return [leaf[member] for leaf in job.start.trainable], [leaf[member] for leaf in job.start.fixed]
-    model = networks.build(member)
+    model = first if member == 0 else networks.build(member)
     tables = networks.init_tables(member) if networks.init_tables is not None else {}
     return (
         [*tables.values(), *(np.asarray(variable.value) for variable in model.trainable_variables)],

@@ -108,18 +108,10 @@ def train(
         return trainer.run_elsewhere(runtime.executor)
 
 
-def members_together(
-    networks: NetworkFactory,
-    rows: EncodedRows,
-    splits: MemberSplits,
-    config: TrainingConfig,
-    runtime: RuntimeConfig,
-    batch_size: int,
-    size: JobSize,
-) -> int:
-    """How many members a program trains, in a work of a size that this job is a part of."""
-    with use_dtype(config.dtype):
-        return Trainer(TrainingJob(networks, rows, splits, config, runtime, batch_size, size=size)).chunk
+def members_together(job: TrainingJob) -> int:
+    """How many members one program of a job trains."""
+    with use_dtype(job.config.dtype):
+        return Trainer(job).chunk
 
 
 class Trainer:
@@ -242,7 +234,8 @@ class Trainer:
     def run_elsewhere(self, executor: Any) -> TrainingResult:
         """All chunks, as tasks of an executor."""
         self._allocate()
-        job = replace(self.job, splits=self.splits.take(range(len(self.splits))), size=self.size)
+        splits = replace(self.splits, held_out=[np.zeros(0, dtype=np.int64)] * len(self.splits))  # of no use there
+        job = replace(self.job, splits=splits, size=self.size)
         kind = type(self)
         work = executors.Work(kind, job, kind.train_chunk, "training members")
         for _, result in executors.run_tasks(executor, work, [(number,) for number in range(len(self.chunks))]):
@@ -300,7 +293,8 @@ class Trainer:
             LabelCounts(*(array[members] for array in self.labels)),
         )
         return jax.device_put(
-            (jax.tree.map(np.array, initial_state(self.job, self.networks, members, self.slots)), rows), device
+            (jax.tree.map(np.array, initial_state(self.job, self.networks, self.model, members, self.slots)), rows),
+            device,
         )
 
     def _compile(self, state: State, rows: Rows, device: Any, data: DeviceData) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import cloudpickle
 
 from manyhot.errors import InputError
-from manyhot.executors.work import FileHandle, Handle, Work, new_token, run_task
+from manyhot.executors.work import FileHandle, Handle, Work, new_token
 from manyhot.files import cache_folder
 
 
@@ -132,6 +132,3 @@ def open_pool(executor: Any) -> Pool:
     from manyhot.executors.processes import open_processes
 
     return open_processes(int(executor.partition(":")[2]))
-
-
-__all__ = ["ForeignPool", "Pool", "open_pool", "run_task", "work_file"]

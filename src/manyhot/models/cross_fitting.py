@@ -239,9 +239,10 @@ def train_cross_fits(
 
 def fits_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
     """How many fits such as this one it takes to fill the programs of a job of a size."""
-    config = fit.config
-    n_members = engine.members_together(*_as_one_job([fit], 0), config, runtime, int(config.batch_size), size)
-    return math.ceil(n_members / len(fit.members))
+    job = engine.TrainingJob(
+        *_as_one_job([fit], 0), fit.config, runtime.changed(executor=None), int(fit.config.batch_size), size=size
+    )
+    return math.ceil(engine.members_together(job) / len(fit.members))
 
 
 def _as_one_job(

@@ -121,8 +121,7 @@ def open_checkpoint(
         raise InputError("is a file; name a folder", file=path, argument="checkpoint") from None
     except OSError as error:
         raise OutputError(f"{path} cannot be used as a checkpoint: {error.strerror or error}") from None
-    is_checkpoint = RUN in names or not names - {name for name in names if name.startswith(".")}
-    if not is_checkpoint:
+    if RUN not in names and any(not name.startswith(".") for name in names):
         raise InputError("holds other files and no checkpoint; name an empty folder", file=path, argument="checkpoint")
     if RUN in names and not resume:
         raise InputError(

@@ -157,10 +157,9 @@ def _run_folds(job: FoldJob, runtime: RuntimeConfig) -> dict[int, FoldResult]:
         folds = Folds(job)
         keep(folds.iterate(range(n_folds), lambda: f"{len(results)}/{n_folds} folds scored, training"))
         return results
-    folds = Folds(job)
-    n_together = folds.n_together()
+    job, n_together = Folds(job).as_tasks()
     tasks = [(list(range(k, min(k + n_together, n_folds))),) for k in range(0, n_folds, n_together)]
-    work = executors.Work(Folds, folds.as_data(), Folds.train_and_score, "cross-validation")
+    work = executors.Work(Folds, job, Folds.train_and_score, "cross-validation")
     with stage_progress(runtime.verbose) as progress:
         for _, found in executors.run_tasks(runtime.executor, work, tasks):
             keep(found)

@@ -73,15 +73,12 @@ class Folds:
         rows = inputs.features[train], inputs.targets.take(train), inputs.encoder()
         return self.prepare(*rows, weights=row_weights, trains_on_all=self.trains_on_all)
 
-    def as_data(self) -> FoldJob:
-        """The job as it travels: with a Keras model as its description."""
-        if self.job.config.network != CUSTOM or not hasattr(self.job.network, "get_config"):
-            return self.job
-        return replace(self.job, network=self.fit(0).network.custom)
-
-    def n_together(self) -> int:
-        """How many folds fill the programs that train them."""
-        return fits_together(self.fit(0), self.job.inputs.runtime, self.size)
+    def as_tasks(self) -> tuple[FoldJob, int]:
+        """The job as it travels, a Keras model as its description, and how many folds fill the programs of a task."""
+        fit, job = self.fit(0), self.job
+        if job.config.network == CUSTOM and hasattr(job.network, "get_config"):
+            job = replace(job, network=fit.network.custom)
+        return job, fits_together(fit, job.inputs.runtime, self.size)
 
     def train_and_score(self, numbers: Sequence[int]) -> list[tuple[int, FoldResult]]:
         """Number and result of each of some folds."""
