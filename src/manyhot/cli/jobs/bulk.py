@@ -17,7 +17,7 @@ from manyhot.cli.jobs.prediction_writer import SUFFIXES, write_predictions
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.cli.jobs.row_progress import RowProgress
 from manyhot.config.executor import check_executor
-from manyhot.data.readers.source import COMPRESSIONS
+from manyhot.data.readers.source import split_compression
 from manyhot.encoders.text.custom import TextFunction
 from manyhot.errors import InputError, ManyhotError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
@@ -133,9 +133,7 @@ def list_parts(tables: Sequence[Path], folder: Path, output_format: str | None) 
         forced = "." + one_of([suffix[1:] for suffix in SUFFIXES], **{"--output-format": output_format})
     parts: dict[str, Part] = {}
     for table in tables:
-        name = table.name
-        name = next((name[: -len(suffix)] for suffix in COMPRESSIONS if name.lower().endswith(suffix)), name)
-        stem, suffix = os.path.splitext(name)
+        stem, suffix = os.path.splitext(split_compression(table.name)[0])
         default = ".parquet" if suffix.lower() in (".parquet", ".pq") else ".csv"
         part = Part(str(table), os.path.abspath(table), os.path.abspath(folder / f"{stem}{forced or default}"))
         twin = parts.setdefault(stem.lower(), part)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from manyhot.data.readers.column_types import IMAGE_NAME
 from manyhot.data.readers.formats import FORMATS
-from manyhot.data.readers.source import COMPRESSIONS
+from manyhot.data.readers.source import split_compression
 from manyhot.errors import InputError
 from manyhot.validation import is_pattern, matching_paths
 
@@ -44,8 +44,4 @@ def _is_folder_of_tables(path: Path) -> bool:
 def _tables_in(folder: Path) -> list[Path]:
     """The files in a folder whose names end as those of tables; hidden ones and those like _SUCCESS are none."""
     paths = (path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
-    return sorted(path for path in paths if _without_compression(path.name.lower()).endswith(SUFFIXES))
-
-
-def _without_compression(name: str) -> str:
-    return next((name.removesuffix(suffix) for suffix in COMPRESSIONS if name.endswith(suffix)), name)
+    return sorted(path for path in paths if split_compression(path.name.lower())[0].endswith(SUFFIXES))

@@ -29,7 +29,7 @@ from manyhot.errors import InputError
 from manyhot.validation import existing_path, join_names
 
 _HEAD_BYTES = 4096
-COMPRESSIONS = (".gz", ".zst", ".zip")
+_COMPRESSIONS = (".gz", ".zst", ".zip")
 _LINE_SEPARATOR = "\x01"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -235,6 +235,12 @@ class InMemorySource(Source):
         yield from io.BytesIO(utf16_to_utf8(content, self.path) if is_utf16(content) else content)
 
 
+def split_compression(name: str) -> tuple[str, str]:
+    """The name of a file without the suffix that says how it is packed, and that suffix in lower case, or ""."""
+    compression = next((suffix for suffix in _COMPRESSIONS if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(compression)], compression
+
+
 def locate(path: str | Path) -> Source:
     """A path -> a file that is there."""
     path = existing_path(path)
@@ -242,9 +248,7 @@ def locate(path: str | Path) -> Source:
         raise InputError("is a folder, expected a file; name one file in it", file=path)
     if not path.stat().st_size:
         raise InputError("is empty: there is nothing to read", file=path)
-    name = path.name
-    compression = next((c for c in COMPRESSIONS if name.lower().endswith(c)), "")
-    name = name[: len(name) - len(compression)] if compression else name
+    name, compression = split_compression(path.name)
     member, notes = _find_member(path) if compression == ".zip" else ("", ())
     name = member.rsplit("/", 1)[-1] if member else name
     suffix = Path(name).suffix
