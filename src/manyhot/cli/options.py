@@ -57,7 +57,9 @@ CheckpointFolder = Annotated[
     typer.Option("--checkpoint", help="Folder in which the state of training is kept, so that a killed run can go on."),
 ]
 CheckpointEvery = Annotated[float, typer.Option(help="Seconds between two states of the same members.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from what --checkpoint holds; from nothing, begin.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from what --checkpoint holds, or begin where it holds nothing.")
+]
 
 # How a file of rows is read; a command names those that it takes, separated by blanks, in the annotation of a dict
 READ_FLAGS: dict[str, Any] = {

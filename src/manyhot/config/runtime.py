@@ -28,7 +28,7 @@ class RuntimeConfig(Settings):
         on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and predicts no
             label for them.
         executor: Where members and folds are trained: None in this process, "processes:N" in N worker processes, "ray"
-            or "ray://HOST:PORT" on Ray, or an object with `submit` that returns futures, such as
+            or "ray://HOST:PORT" on Ray; in Python also an object with `submit` that returns futures, such as
             `dask.distributed.Client().get_executor()`.
     """
 
