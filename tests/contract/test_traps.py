@@ -162,7 +162,7 @@ def test_07_tuned_thresholds_are_not_used(rows):
     untuned = OneVsRestClassifier(LogisticRegression()).fit(X, Y)
     np.testing.assert_array_equal(peer.predict(X), untuned.predict(X))
     settings = {"epochs": 10, "learning_rate": 1e-2}
-    tuned, at_half = fitted(X, Y, **settings), fitted(X, Y, decision="fixed", **settings)
+    tuned, at_half = fitted(X, Y, decision="f1_macro", **settings), fitted(X, Y, decision="fixed", **settings)
     scores = tuned.predict_proba(X)
     np.testing.assert_array_equal(scores, at_half.predict_proba(X))
     assert (tuned.predict(X) != at_half.predict(X)).any(axis=0).all()
@@ -337,7 +337,9 @@ def test_15_probabilities_below_the_threshold_are_thrown_away(rows, tmp_path):
 
 def test_16_thresholds_that_match_the_number_of_labels(rows):
     """MEKA chooses a threshold such that as many labels are answered as there are, which maximises no measure."""
-    classifier = fitted(*rows, min_f1=0.0, epochs=10, calibration="none", decision_params={"shrink": 0})
+    classifier = fitted(
+        *rows, decision="f1_macro", min_f1=0.0, epochs=10, calibration="none", decision_params={"shrink": 0}
+    )
     evidence = classifier.model_.evidence
     values, scores = evidence.targets.values, evidence.scores.astype(float)
 

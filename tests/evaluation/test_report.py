@@ -238,6 +238,7 @@ def test_numbers_stand_beside_their_baseline_and_cover():
         "higher",
         f"{own['value']:.3f}",
         f"{half['value']:.3f}",
+        {"decision": "better", "fixed": "worse"}[report["comparison"]["f1_macro"]["better"]],
         f"{own['baseline']:.3f}",
         "39",
         "300",

@@ -33,6 +33,7 @@ SOFTMAX_LOSSES = ("auto", "binary_crossentropy", "categorical_crossentropy")
 TEMPERATURE, PLATT, BETA, ISOTONIC = "temperature", "platt", "beta", "isotonic"
 CALIBRATIONS = (AUTO, NONE, TEMPERATURE, PLATT, BETA, ISOTONIC)
 DECISIONS = (
+    AUTO,
     "f1_macro",
     "fbeta_macro",
     "f1_micro",
@@ -165,13 +166,14 @@ class TrainingConfig(Settings):
             "none", or "auto": the one with the best cross-validated log loss, "none" unless beaten (and always for
             softmax, positive-unlabeled data and a Keras model of yours). The loss "two_way" only ranks: it is refused
             with "none", and "auto" always compares for it.
-        decision: How scores become label sets: thresholds tuned for "f1_macro", "fbeta_macro", "f1_micro",
+        decision: How scores become label sets: "auto" for thresholds that raise F1 and exact match over 0.5, as far as
+            that makes few more answers wrong; thresholds tuned for "f1_macro", "fbeta_macro", "f1_micro",
             "f1_samples", "jaccard_samples", "hamming", "cost", "precision", "recall" or "cardinality"; a "fixed"
             threshold; or "top_k".
         top_k: Labels predicted per sample by `decision="top_k"`, 1 or more.
-        min_f1: A label whose best F1 stays below this is predicted only where it scores as high as its highest
-            out-of-fold score, 0 to 1; 0 for the exact optimum always. Without it a hopeless rare label is predicted
-            nearly everywhere.
+        min_f1: With `decision="f1_macro"`: a label whose best F1 stays below this is predicted only where it scores as
+            high as its highest out-of-fold score, 0 to 1; 0 for the exact optimum always. Without it a hopeless rare
+            label is predicted nearly everywhere.
         decision_params: Further parameters of the decision by name, such as {"threshold": 0.5} for "fixed" or
             {"min_precision": 0.9} for "precision" (needed there, as min_recall is for "recall"); None for its defaults.
             A number per label is a mapping from label
@@ -219,7 +221,7 @@ class TrainingConfig(Settings):
     head: str = setting(ChoiceField("sigmoid", HEADS))
     allow_softmax: bool = setting(BoolField(False))
     calibration: str = setting(ChoiceField(AUTO, CALIBRATIONS))
-    decision: str = setting(ChoiceField("f1_macro", DECISIONS))
+    decision: str = setting(ChoiceField(AUTO, DECISIONS))
     top_k: int = setting(IntField(3, 1))
     min_f1: float = setting(FloatField(0.1, 0.0, 1.0))
     decision_params: Mapping[str, Any] | None = setting(CustomField(None, _decision_params))

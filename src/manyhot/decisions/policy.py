@@ -64,6 +64,7 @@ class DecisionPolicy:
         """How scores become answers, as plain values."""
         return {
             "decision": self.decision.name,
+            "meaning": self.decision.describe(),
             "calibration": dict(Counter(self.calibration.kinds)),
             "guarantee": None if self.guarantee is None else self.guarantee.statement(self.space),
             "rules": self.rules.to_spec(),
@@ -155,9 +156,11 @@ def fit_policy(
     decision = threshold_module.build(config.decision, decision_params(config), space)
     repeated = np.repeat(np.arange(len(scores)), rows.counts)
     decision = decision.fit(scores[repeated], targets.take(repeated))
-    if has_spread and is_tuned(config) and len(scores) >= 2 * SPREAD_FOLDS:
+    if is_tuned(config) and len(scores) >= 2 * SPREAD_FOLDS and (has_spread or decision.is_confirmed):
         folds = stratified_folds(targets, SPREAD_FOLDS, config.random_state)
-        decision.spread = decision.measure_spread(scores, targets, folds)
+        decision.confirm(scores, targets, folds, rows.counts)
+        if has_spread:
+            decision.spread = decision.measure_spread(scores, targets, folds)
     return DecisionPolicy(space, calibration, decision, build_rules(config))
 
 

@@ -32,7 +32,7 @@ SMALL = {
     "batch_size": 16,
     "learning_rate": 0.02,
 }
-SMALL |= {"dropout": 0.1, "verbose": 0}
+SMALL |= {"dropout": 0.1, "verbose": 0, "decision": "f1_macro"}
 MOODS = ["sad", "quiet", "fast"]
 
 
@@ -120,6 +120,11 @@ def categories(folder: Path) -> Case:
         return pl.DataFrame(columns | noise), Y
 
     return Case(trained(*frame(N, 0), labels=MOODS), frame(CANDIDATES, 1)[0])
+
+
+def default_decision(folder: Path) -> Case:
+    """Thresholds by the default decision."""
+    return Case(trained(*numbers(N, 40), labels=MOODS, decision="auto"), numbers(CANDIDATES, 41)[0])
 
 
 def matrix(folder: Path) -> Case:
@@ -367,6 +372,7 @@ def promised_discoveries(folder: Path) -> Case:
 ROW_CASES = (
     table,
     categories,
+    default_decision,
     matrix,
     sparse,
     plain_numbers,

@@ -90,7 +90,7 @@ def test_no_text_of_a_page_is_markup(page, read):
             return {name: with_markup(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
             return [with_markup(inner, key) for inner in value]
-        is_text = isinstance(value, str) and key not in ("name", "needs", "kind", "severity", "packed")
+        is_text = isinstance(value, str) and key not in ("name", "needs", "kind", "severity", "packed", "better")
         return f"{HOSTILE[0]}{value}" if is_text else value
 
     assert Reader(render(with_markup(page))).tags == read.tags

@@ -23,7 +23,9 @@ class Decision:
     """What turns scores into decisions; each constructor argument is kept as an attribute of the same name."""
 
     name: ClassVar[str]  # from the config, given by the registry
+    meaning: ClassVar[str]  # what it does, with its settings in braces
     learns_from_scores: ClassVar[bool] = True  # whether `fit` looks at scores and targets
+    is_confirmed: ClassVar[bool] = False  # whether `confirm` does anything
     has_shared_threshold: ClassVar[bool] = False  # no threshold can be moved alone
     config_fields: ClassVar[Mapping[str, str]] = {}  # constructor argument -> field of `TrainingConfig`
     thresholds: Thresholds | None = None  # None before fitting, or without thresholds
@@ -53,6 +55,9 @@ class Decision:
         """What margins are measured from: the threshold of each label (l,), or the lowest yes of each row (n, 1)."""
         return self.require_fitted(self.thresholds).values
 
+    def confirm(self, scores: np.ndarray, targets: Targets, folds: np.ndarray, counts: np.ndarray) -> None:
+        """Give up what was learned if it is of no use on rows left out in turn; `counts`: how often each row counts."""
+
     def measure_spread(self, scores: np.ndarray, targets: Targets, folds: np.ndarray) -> np.ndarray | None:
         """Standard deviation of each threshold over refits without one fold, float64 (l,); None without thresholds."""
         # The refits share most rows, so it is below the deviation between independent samples, yet labels compare.
@@ -64,6 +69,10 @@ class Decision:
             refit = type(self)(**self.settings()).fit(scores[rows], targets.take(rows))
             refits.append(refit.require_fitted(refit.thresholds).values)
         return np.std(refits, axis=0)
+
+    def describe(self) -> str:
+        """One sentence on how labels are decided."""
+        return f"Decision: {self.name}, {self.meaning.format(**self.settings())}."
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain JSON values."""

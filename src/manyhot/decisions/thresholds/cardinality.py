@@ -19,6 +19,7 @@ class Cardinality(Decision):
     # only them.
     # Source: Read, Pfahringer, Holmes (2008), PCut; here fitted once, so that the answer of a row is its own
 
+    meaning: ClassVar[str] = "one threshold for all labels, with as many predictions as there are positives"
     has_shared_threshold: ClassVar[bool] = True
 
     def find_thresholds(self, entries: Entries) -> np.ndarray:

@@ -18,6 +18,7 @@ from manyhot.evaluation.metrics.score import Entries, blocks, check_scores, scor
 class Fixed(Decision):
     """Yes where the score is at least a fixed threshold in [0, 1]."""
 
+    meaning: ClassVar[str] = "a threshold of {threshold:g} for every label"
     learns_from_scores: ClassVar[bool] = False
 
     def __init__(self, threshold: float = 0.5) -> None:
@@ -31,6 +32,7 @@ class Fixed(Decision):
 class TopK(Decision):
     """The k highest scores of each row; of equal scores, the labels that come first."""
 
+    meaning: ClassVar[str] = "the {k} highest scores of each row"
     learns_from_scores: ClassVar[bool] = False
     config_fields: ClassVar[Mapping[str, str]] = {"k": "top_k"}
 

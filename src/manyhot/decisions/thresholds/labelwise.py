@@ -82,6 +82,8 @@ class FbetaMacro(LabelwiseDecision):
 
     # Source: van Rijsbergen (1979), ch. 7; Yang (2001), SCut and FBR.1 (`min_fbeta`); Fan, Lin (2007)
 
+    meaning: ClassVar[str] = "the threshold of each label with the highest F-beta (beta = {beta:g})"
+
     def __init__(self, beta: float = 1.0, min_fbeta: float = 0.0, shrink: float = F1_SHRINK) -> None:
         self.beta = validation.positive(beta=beta)
         self.min_fbeta = validation.number(min_fbeta=min_fbeta, low=0.0, high=1.0)
@@ -102,6 +104,7 @@ class F1Macro(FbetaMacro):
 
     # Source: Yang (2001), A study on thresholding strategies, SCut and its variant FBR.1 (`min_f1`)
 
+    meaning: ClassVar[str] = "the threshold of each label with the highest F1, whatever it costs in wrong answers"
     config_fields: ClassVar[Mapping[str, str]] = {"min_f1": "min_f1"}
 
     def __init__(self, min_f1: float = 0.0, shrink: float = F1_SHRINK) -> None:
@@ -114,6 +117,8 @@ class Cost(LabelwiseDecision):
 
     # Source: Elkan (2001), The foundations of cost-sensitive learning, equation 2, for the case of trusted
     # probabilities
+
+    meaning: ClassVar[str] = "the threshold of each label at which wrong answers cost least"
 
     def __init__(
         self,
@@ -142,12 +147,16 @@ class Cost(LabelwiseDecision):
 class Hamming(Cost):
     """The threshold of each label with the fewest wrong answers: `Cost` at equal costs."""
 
+    meaning: ClassVar[str] = "the threshold of each label with the fewest wrong answers"
+
     def __init__(self, shrink: float = COST_SHRINK) -> None:
         super().__init__(1.0, 1.0, shrink)
 
 
 class Precision(LabelwiseDecision):
     """The lowest cut of each label with the required precision on the scores it is fitted on; no guarantee."""
+
+    meaning: ClassVar[str] = "the lowest threshold of each label that reaches the required precision ({min_precision})"
 
     def __init__(self, min_precision: float | Sequence[float]) -> None:
         self.min_precision = _numbers(partial(validation.number, low=0.0, high=1.0), min_precision=min_precision)
@@ -166,6 +175,8 @@ class Precision(LabelwiseDecision):
 
 class Recall(LabelwiseDecision):
     """The highest threshold of each label with the required recall on the scores it is fitted on; no guarantee."""
+
+    meaning: ClassVar[str] = "the highest threshold of each label that reaches the required recall ({min_recall})"
 
     def __init__(self, min_recall: float | Sequence[float]) -> None:
         self.min_recall = _numbers(partial(validation.number, low=0.0, high=1.0), min_recall=min_recall)

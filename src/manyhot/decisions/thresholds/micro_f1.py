@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class F1Micro(Decision):
     # F = 2 hits / (answered + positives) is at least r exactly where the sum over labels of 2 hits - r * answered is at
     # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.
     # Source: Dinkelbach (1967), On nonlinear fractional programming
+
+    meaning: ClassVar[str] = "the thresholds that together have the highest micro F1"
 
     def __init__(self, shrink: float = JOINT_SHRINK) -> None:
         self.shrink = validation.number(shrink=shrink, low=0.0)

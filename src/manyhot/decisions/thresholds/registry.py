@@ -11,6 +11,7 @@ from manyhot.config import training
 from manyhot.data.labels import LabelSpace
 from manyhot.decisions.thresholds.base import Decision
 from manyhot.decisions.thresholds.cardinality import Cardinality
+from manyhot.decisions.thresholds.compromise import Auto
 from manyhot.decisions.thresholds.fixed import Fixed, TopK
 from manyhot.decisions.thresholds.labelwise import Cost, F1Macro, FbetaMacro, Hamming, Precision, Recall
 from manyhot.decisions.thresholds.micro_f1 import F1Micro
@@ -19,6 +20,7 @@ from manyhot.errors import InputError
 
 # in the order of their names in the config
 _CLASSES: tuple[type[Decision], ...] = (
+    Auto,
     F1Macro,
     FbetaMacro,
     F1Micro,

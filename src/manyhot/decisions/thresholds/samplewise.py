@@ -86,7 +86,7 @@ class SamplewiseDecision(Decision):
             predicted = np.greater_equal(entries.predictions[part], thresholds) & entries.known[part]
             hits[part] = (predicted & entries.values[part]).sum(axis=1)
             n_predicted[part] = predicted.sum(axis=1)
-        label_order = _sort_by_frequency(entries, varying)
+        label_order = sort_by_frequency(entries, varying)
         for _ in range(MAX_ROUNDS):
             total_gain = 0
             for column in entries.columns(label_order):
@@ -122,16 +122,18 @@ class SamplewiseDecision(Decision):
 class F1Samples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean F1 of rows, up to a local optimum."""
 
+    meaning: ClassVar[str] = "the thresholds that together have the highest mean F1 of rows"
     row_values = staticmethod(f1)
 
 
 class JaccardSamples(SamplewiseDecision):
     """The thresholds of all labels that together maximise the mean Jaccard index of rows, up to a local optimum."""
 
+    meaning: ClassVar[str] = "the thresholds that together have the highest mean Jaccard index of rows"
     row_values = staticmethod(jaccard)
 
 
-def _sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:
+def sort_by_frequency(entries: Entries, labels: np.ndarray) -> np.ndarray:
     """The chosen labels by known positives, then known entries and highest score: an order that knows no places."""
     highest = np.zeros(len(labels))
     for part in blocks(*entries.shape):

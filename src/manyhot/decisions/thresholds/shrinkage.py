@@ -38,6 +38,12 @@ def shrink_to_shared(thresholds: np.ndarray, entries: Entries, shared: float, sh
     return shrink_thresholds(thresholds, entries, float(centre), shrink)
 
 
+def scale_logits(thresholds: np.ndarray | float, factor: np.ndarray | float) -> np.ndarray:
+    """Thresholds whose logits are multiplied by a factor: below 1 they come nearer to 0.5, which itself stays."""
+    values = np.asarray(thresholds, dtype=np.float64)
+    return np.where(values == 0.5, values, _sigmoid(factor * _clipped_logit(values)))
+
+
 def _clipped_logit(values: np.ndarray) -> np.ndarray:
     return np.clip(logit(values), -MAX_LOGIT, MAX_LOGIT)
 

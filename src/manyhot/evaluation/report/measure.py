@@ -23,6 +23,7 @@ from manyhot.evaluation.metrics import (
     log_loss,
     reliability,
 )
+from manyhot.evaluation.metrics.paired import decision_differences
 from manyhot.evaluation.report.label_statistics import describe
 from manyhot.evaluation.report.remarks import check_report
 
@@ -88,6 +89,7 @@ def measure_report(
             "decision": _scores_to_dict(measured),
             "fixed": _scores_to_dict({name: fixed_measured[name] for name in measured}),
         },
+        "comparison": _compare_decisions(targets, decisions, fixed_decisions),
         "k": k,
         **_measure_probabilities(targets, scores),
         "raw": None if context.raw_scores is None else _measure_probabilities(targets, context.raw_scores),
@@ -99,6 +101,18 @@ def measure_report(
     }
     report["checks"] = check_report(to_json_value(report), fixed_columns["predicted"].tolist())
     return to_json_value(report)
+
+
+def _compare_decisions(
+    targets: Targets, decisions: np.ndarray, fixed_decisions: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """Metric -> how far the decisions are from those at 0.5, its error, and which is clearly better ("" for none)."""
+    compared = {}
+    for name, difference in decision_differences(targets, decisions, fixed_decisions).items():
+        is_higher = (difference.value > 0) == METRICS[name].higher_is_better
+        better = ("decision" if is_higher else "fixed") if difference.is_clear else ""
+        compared[name] = {**difference._asdict(), "better": better}
+    return compared
 
 
 def _measure_probabilities(targets: Targets, scores: np.ndarray) -> dict[str, Any]:

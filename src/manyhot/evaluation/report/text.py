@@ -81,13 +81,22 @@ def _decision_table(report: Mapping[str, Any]) -> str:
             _direction(name),
             _number(tuned[name]["value"]),
             _number(fixed[name]["value"]),
+            _verdict(report, name),
             _number(tuned[name]["baseline"]),
             *_coverage(tuned[name]),
         ]
         for name in tuned
         if METRICS[name].needs == "decisions"
     ]
-    return table(["decisions", "better", "tuned thresholds", "at 0.5", "baseline", "labels", "rows"], rows)
+    return table(["decisions", "better", "as decided", "at 0.5", "compared", "baseline", "labels", "rows"], rows)
+
+
+def _verdict(report: Mapping[str, Any], name: str) -> str:
+    """Whether the decisions are clearly better or worse than those at 0.5."""
+    compared = report.get("comparison", {}).get(name)  # reports of earlier versions have none
+    if compared is None:
+        return ""
+    return {"decision": "better", "fixed": "worse"}.get(compared["better"], "no clear difference")
 
 
 def _score_table(report: Mapping[str, Any]) -> str:
@@ -125,7 +134,7 @@ def _decision_summary(report: Mapping[str, Any]) -> str:
     if info["guarantee"]:
         lines.append(info["guarantee"])
     else:
-        lines.append(f"Decision: {info['decision']}.")
+        lines.append(info.get("meaning", f"Decision: {info['decision']}."))
     return "\n".join(wrap(line) for line in lines)
 
 

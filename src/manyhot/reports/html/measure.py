@@ -172,11 +172,13 @@ def _figures(
                 "high": decision_intervals.metrics[name].high,
             },
             "fixed": None,
+            "better": None,
         }
         if needs == "decisions":
             ends = fixed_intervals.metrics[name]
             value = report["metrics"]["fixed"][name]["value"]
             figure["fixed"] = {"value": value, "low": ends.low, "high": ends.high}
+            figure["better"] = report.get("comparison", {}).get(name, {}).get("better")
         shown.append(figure)
     return shown
 
