@@ -14,6 +14,24 @@ PIXEL_STEPS = 1500  # optimizer steps that "auto" epochs on pixels aim at
 STEP_PIXELS = 2**18  # pixels of a batch, where its size is "auto"
 
 
+def searches_epochs(config: TrainingConfig) -> bool:
+    """Whether "auto" epochs are chosen by the loss on left-out rows; other networks and losses go by the rows."""
+    return (
+        config.epochs == "auto"
+        and config.network in ("mlp", "embedding_bag")
+        and config.resolved_loss == "binary_crossentropy"
+        and config.head == "sigmoid"
+        and config.label_weights is None
+        and not (config.early_stopping or config.positive_unlabeled)
+        and config.n_members != 1
+    )
+
+
+def first_epochs(config: TrainingConfig) -> TrainingConfig:
+    """The first epochs that a search tries: half of those that go by the rows."""
+    return config.changed(epochs=max(2, int(config.epochs) // 2))
+
+
 def resolve_auto(
     config: TrainingConfig, n_rows: int, has_optimizer: bool = False, n_table_weights: int = 0
 ) -> TrainingConfig:

@@ -114,7 +114,9 @@ class TrainingConfig(Settings):
         n_folds: Folds for out-of-fold scores, 2 to 10,000; each member is scored on the fold that it was not trained
             on. With fewer members than folds there are as many folds as members; a single member is scored on a
             held-out part (a tenth of the rows; up to a quarter of fewer than 1,000).
-        epochs: Passes over the training rows, at most, 1 or more; "auto" depends on the number of rows.
+        epochs: Passes over the training rows, at most, 1 or more; "auto": the number, doubled or halved from one that
+            depends on the number of rows, with the lowest loss on rows left out of some members' training. Networks for
+            images, Keras models of yours, streams, other losses, label weights and early stopping go by the rows alone.
         batch_size: Rows per optimizer step, 1 or more; "auto" depends on the number of rows.
         optimizer: "adamw", "adam", "sgd", or "compiled" (that of a compiled Keras model, with its learning rate and
             schedule); "auto" is "compiled" where there is one, else "adamw".

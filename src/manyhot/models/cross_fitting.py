@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from manyhot import engine, networks
-from manyhot.config.auto import resolve_auto
+from manyhot.config.auto import first_epochs, resolve_auto, searches_epochs
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import fingerprints, has_few_distinct, merge_duplicates
@@ -65,6 +65,8 @@ class CrossFit:
     config: TrainingConfig
     network: NetworkSpec
     is_alike: bool = False
+    searches_epochs: bool = False  # whether `config.epochs` is only the first of those to try
+    epoch_losses: Mapping[int, float] = field(default_factory=dict)  # epochs that were tried -> loss
 
 
 def weighted_counts(targets: Targets, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,8 +129,12 @@ def prepare_cross_fit(
     trains_on_all: bool = False,
     labels: LabelSpace | None = None,
     n_rows: int | None = None,
+    epochs: int | None = None,
 ) -> CrossFit:
-    """Encode, settle equal rows, choose the rows of each member; `n_rows` is what "auto" is resolved for."""
+    """Encode, settle equal rows, choose the rows of each member.
+
+    `n_rows` is what "auto" is resolved for; `epochs` is what "auto" epochs become, or what their search begins with.
+    """
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
     custom = describe_custom(network, encoder.shapes(), targets.n_labels) if config.network == CUSTOM else None
@@ -150,9 +156,14 @@ def prepare_cross_fit(
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
     spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom)
     has_optimizer = custom is not None and custom.optimizer is not None
+    is_open = n_rows is None and searches_epochs(config)
+    if epochs is not None:
+        config = config.changed(epochs=epochs)
     config = resolve_auto(config, n_rows or len(rows), has_optimizer, spec.n_table_weights)
+    if is_open:
+        config = first_epochs(config)
     members = _split_members(data.targets.take(rows), rows, config, groups, trains_on_all)
-    return CrossFit(encoder, data, rows, place, members, config, spec, is_alike)
+    return CrossFit(encoder, data, rows, place, members, config, spec, is_alike, is_open and len(members) > 1)
 
 
 def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
@@ -239,10 +250,15 @@ def train_cross_fits(
 
 def fits_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
     """How many fits such as this one it takes to fill the programs of a job of a size."""
+    return math.ceil(members_together(fit, runtime, size) / len(fit.members))
+
+
+def members_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
+    """How many members such as those of this fit one program of a job of a size trains."""
     job = engine.TrainingJob(
         *_as_one_job([fit], 0), fit.config, runtime.changed(executor=None), int(fit.config.batch_size), size=size
     )
-    return math.ceil(engine.members_together(job) / len(fit.members))
+    return engine.members_together(job)
 
 
 def _as_one_job(

@@ -31,6 +31,11 @@ class InputRows:
 def training_notes(input_rows: InputRows, fit: CrossFit) -> list[str]:
     """Say which rows are alike, and what the kind of labels means for the figures."""
     notes, n_used = [], len(fit.place)
+    if fit.epoch_losses:
+        tried = ", ".join(f"{epochs}: {loss:.4g}" for epochs, loss in sorted(fit.epoch_losses.items()))
+        notes.append(
+            f"Trained for {fit.config.epochs} epochs, chosen by the loss on left-out rows (epochs: loss, {tried})."
+        )
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"

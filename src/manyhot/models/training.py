@@ -24,8 +24,8 @@ from manyhot.decisions.policy import (
 from manyhot.evaluation import report
 from manyhot.models.checks import check_learnable, check_n_rows
 from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, row_history, score_out_of_fold
+from manyhot.models.epoch_search import train_searched
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
-from manyhot.models.fine_tuning import train_and_fine_tune
 from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
 from manyhot.models.run_identity import fit_identity
@@ -49,7 +49,7 @@ def train_inputs(
     check_n_rows(len(rows.ids), min(config.n_folds, n_members) if n_members > 1 else 2)
     if snapshots is not None:
         snapshots.begin(fit_identity("fit", fit, inputs.runtime))
-    _, trained = train_and_fine_tune([fit], inputs.runtime, callback, snapshots=snapshots)
+    (fit,), _, trained = train_searched([fit], inputs.runtime, callback, snapshots=snapshots)
     return build_model(fit, trained, untrained, inputs.runtime, rows)
 
 

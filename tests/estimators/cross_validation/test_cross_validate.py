@@ -253,7 +253,7 @@ def test_invalid_decisions_and_rules_raise_before_training(rows, options, monkey
     def train(*_):
         pytest.fail("training started")
 
-    monkeypatch.setattr(folds, "train_and_fine_tune", train)
+    monkeypatch.setattr(folds, "train_searched", train)
     with pytest.raises(InputError):
         cross_validate(MultiLabelClassifier(**QUICK), X, Y, n_splits=3, n_repeats=1, **options)
 

@@ -118,7 +118,16 @@ def cross_validate(
             Split(split.repeat, split.train[weights[split.train] > 0], split.test) for split in resolved_splits
         ]
         weights = np.where(weights > 0, weights, 1.0)
-    job = FoldJob(inputs, classifier.network, shared_config, resolved_splits, weights, metric_names, engine.platform())
+    job = FoldJob(
+        inputs,
+        classifier.network,
+        shared_config.changed(epochs=inputs.config.epochs),
+        resolved_splits,
+        weights,
+        metric_names,
+        engine.platform(),
+        int(shared_config.epochs),
+    )
     with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
         if snapshots is not None:
             snapshots.begin(fold_identity(job))

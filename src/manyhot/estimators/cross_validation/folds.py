@@ -19,7 +19,7 @@ from manyhot.estimators.cross_validation.splits import Split
 from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.models.cross_fitting import CrossFit, fits_together, prepare_cross_fit, score_out_of_fold, subset
-from manyhot.models.fine_tuning import train_and_fine_tune
+from manyhot.models.epoch_search import train_searched
 from manyhot.models.training_data import TrainingInputs
 
 # encoded rows, weights and optimizer variables of the fits that are trained together
@@ -37,6 +37,7 @@ class FoldJob:
     weights: np.ndarray | None  # float (n,)
     metric_names: list[str]
     platform: str  # of the process that shares the folds out
+    epochs: int  # where those of the config are "auto": what they become, or the first of those to try
     snapshots: engine.Snapshots | None = None
 
 
@@ -55,7 +56,9 @@ class Folds:
         self.job, config = job, job.config
         self.uses_out_of_fold = is_tuned(config) or config.calibration != "none"
         self.trains_on_all = config.n_members == 1 and not self.uses_out_of_fold and not config.early_stopping
-        self.prepare = partial(prepare_cross_fit, config=config, network=job.network, labels=job.inputs.labels)
+        self.prepare = partial(
+            prepare_cross_fit, config=config, network=job.network, labels=job.inputs.labels, epochs=job.epochs
+        )
         max_train = max(len(split.train) for split in job.splits)
         n_validation = math.ceil(config.validation_fraction * max_train) if config.early_stopping else 0
         self.size = engine.JobSize(len(job.splits) * int(config.n_members), n_validation, job.platform)
@@ -95,7 +98,7 @@ class Folds:
             text = "" if describe is None else describe()
             is_open = self.job.snapshots is None
             with training_progress(verbose, text, suggests_checkpoint=is_open) as callback:
-                networks, trained = train_and_fine_tune(
+                trained_fits, networks, trained = train_searched(
                     fits,
                     runtime.changed(executor=None),
                     callback,
@@ -103,10 +106,10 @@ class Folds:
                     self.size,
                     self._snapshots(fit_numbers),
                 )
-            config = fits[0].config
+            config = trained_fits[0].config
             scorer = engine.Scorer(networks, trained.weights, config.dtype, runtime, config.head)
             first_member = 0
-            for number, fit in group:
+            for number, fit in zip(fit_numbers, trained_fits, strict=True):
                 scores = self._score(number, fit, scorer, first_member)
                 yield number, FoldResult(scores, fit.config.to_dict(), engine.platform())
                 first_member += len(fit.members)
