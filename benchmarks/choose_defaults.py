@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mulan import CELLS, parts
+from measures import MEASURES
+from sets import parts
 
 from manyhot.data.readers import read
 from manyhot.data.splitting.folds import stratified_folds
@@ -20,6 +21,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.evaluation.metrics import compute_metrics
 
 SETS = ["emotions", "scene", "yeast", "birds"]
+CELLS = {name: MEASURES[name] for name in ("hamming_loss", "f1_micro", "ranking_loss", "lrap")}
 CANDIDATES = [
     {},
     {"dropout": 0.0},

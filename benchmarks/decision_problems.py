@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from mulan import parts
+from sets import parts
 
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.splitting.folds import stratified_folds

@@ -10,7 +10,7 @@ import json
 import statistics
 from pathlib import Path
 
-from mulan import parts
+from sets import parts
 
 from manyhot.data.readers import ReadOptions, read
 from manyhot.estimators.multilabel import MultiLabelClassifier

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mulan import parts
+from sets import parts
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import read

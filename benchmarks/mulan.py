@@ -1,79 +1,182 @@
-"""Scores on Mulan's own train/test splits, decisions at 0.5, beside peers' scores from a JSON file.
+"""manyhot's defaults beside peers' scores on every multi-label set at hand: mean ranks, cells won, rare labels.
 
-Usage: python benchmarks/mulan.py [--peers peers_mulan.json] [--seeds 5] [--out results/mulan.json] [SET ...]
-The sets are read from the folder that MANYHOT_DATA names. The peers' file maps set -> method -> HL, miF1, RL, LRAP.
+Usage: python benchmarks/mulan.py [--peers FILE ...] [--seeds 3] [--before FILE] [--out results/mulan.json] [SET ...]
+The sets are read from the folder that MANYHOT_DATA names; `sets.py` tells their splits. The peers' files map set ->
+method -> HL, subset, exF1, miF1, maF1, RL, LRAP, mAP; `peer_scores.py` makes one. Eight measures, medians over the
+seeds; the five of decisions three times: at 0.5, as `predict` decides by default, and as the decision made for that
+measure does, chosen on the scores that training kept (`MADE_FOR`). Peers decide at 0.5. `--before` names a result of
+another time, for the cells won before and after. Runs are written as they finish, to OUT.part, and a killed run goes on
+from there.
 """
 
 import argparse
+import datetime
 import json
 import os
 import resource
 import statistics
+import sys
 import time
 from pathlib import Path
 
-from manyhot.data.readers import ReadOptions, read
+from measures import DECISION_MEASURES, MEASURES, PEER_NAMES, RANKING_MEASURES, of_decisions, of_scores, rare_labels
+from ranks import compared, load_peers, table_text, unfinished
+from sets import SETS, Split, load
+
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.metrics import compute_metrics
 
-CELLS = {"hamming_loss": ("HL", min), "f1_micro": ("miF1", max), "ranking_loss": ("RL", min), "lrap": ("LRAP", max)}
-SETS = ["emotions", "scene", "yeast", "birds", "flags", "medical", "corel5k", "tmc2007", "delicious"]
-
-
-def parts(name: str):
-    folder = Path(os.environ["MANYHOT_DATA"]) / name
-    files = sorted(path for path in folder.iterdir() if ".arff" in path.name.lower())
-    train = next(path for path in files if "train" in path.name.lower())
-    test = next(path for path in files if "test" in path.name.lower())
-    return train, test
+# Were labels independent, the likeliest label set would have every label above 0.5, as the Hamming loss wants it
+MADE_FOR = {**{name: name for name in ("f1_samples", "f1_micro", "f1_macro", "jaccard_samples")},
+            "hamming_loss": "hamming", "subset_accuracy": "hamming"}  # fmt: skip
+AT_HALF, DEFAULT, MADE = "at 0.5", "default decision", "decision made for it"
+SVM = "LinearSVM"
 
 
-def one_run(name: str, seed: int) -> dict:
-    train, test = parts(name)
-    known = read(train)
-    began = time.perf_counter()
-    classifier = MultiLabelClassifier(random_state=seed, verbose=0).fit(known)
-    seconds = time.perf_counter() - began
-    encoder = classifier.model_.encoder
-    column_types = {} if known.is_sparse else encoder.column_types
-    names = tuple(known.feature_names) if known.is_sparse else None
-    fresh = read(test, ReadOptions(known_labels=classifier.labels_, column_types=column_types, feature_names=names))
-    scores = classifier.predict_proba(fresh)
-    measured = compute_metrics(fresh.targets, scores, scores >= 0.5, names=list(CELLS))
-    return {**{cell: measured[cell].value for cell in CELLS}, "seconds": seconds}
+def one_run(split: Split, seed: int) -> dict:
+    began, processor_began = time.perf_counter(), time.process_time()
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0).fit(split.train)
+    seconds, processor_seconds = time.perf_counter() - began, time.process_time() - processor_began
+    scores = classifier.predict_proba(split.test)
+    order = [classifier.labels_.index(name) for name in split.train.labels.names]
+    values = split.test.targets.values
+
+    def decided() -> dict[str, float]:
+        return of_decisions(values, classifier.model_.policy.decide(scores)[:, order])
+
+    run = {
+        "scores": of_scores(values, scores[:, order], split.support()),
+        AT_HALF: of_decisions(values, scores[:, order] >= 0.5),
+        DEFAULT: decided(),
+        MADE: {},
+    }
+    for decision in dict.fromkeys(MADE_FOR.values()):
+        classifier.tune_thresholds(decision)
+        found = decided()
+        run[MADE] |= {measure: found[measure] for measure, name in MADE_FOR.items() if name == decision}
+    costs = {"seconds": round(seconds, 2), "processor_seconds": round(processor_seconds, 2)}
+    return {**run, "costs": {**costs, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}}
+
+
+def medians(runs: list[dict]) -> dict:
+    return {part: {key: statistics.median(run[part][key] for run in runs) for key in runs[0][part]} for part in runs[0]}
+
+
+def measured(sets: list[str], seeds: int, part: Path | None) -> dict:
+    """Set -> its sizes, the runs by seed and their medians; finished runs are kept in `part`."""
+    kept = json.loads(part.read_text()) if part and part.exists() else {}
+    results = {}
+    for name in sets:
+        split = load(name)
+        runs = kept.setdefault(name, {})
+        for seed in range(seeds):
+            if str(seed) not in runs:
+                runs[str(seed)] = one_run(split, seed)
+                print(f"{name}, seed {seed}: {runs[str(seed)]['costs']['seconds']:.1f} s", file=sys.stderr, flush=True)
+                if part:
+                    part.write_text(json.dumps(kept))
+        chosen = {str(seed): runs[str(seed)] for seed in range(seeds)}
+        rare = rare_labels(split.test.targets.values, split.support())
+        sizes = {"n_train": split.train.n_samples, "n_test": split.test.n_samples, "n_labels": len(split.support())}
+        results[name] = {**sizes, "n_rare": len(rare), "median": medians(list(chosen.values())), "runs": chosen}
+    return results
+
+
+def variants(told: dict, sets: list[str]) -> dict[str, dict]:
+    """Variant -> set -> measure -> manyhot's value, of a result; the first layout had measures at 0.5 alone."""
+    if "sets" not in told:
+        return {AT_HALF: {name: told[name] for name in sets if name in told}}
+    rows = {name: told["sets"][name]["median"] for name in sets if name in told["sets"]}
+    return {
+        variant: {name: {**row["scores"], **row[variant]} for name, row in rows.items()}
+        for variant in (AT_HALF, DEFAULT, MADE)
+    }
+
+
+def set_text(name: str, row: dict, peers: dict) -> str:
+    """manyhot's medians of one set, each beside the best peer's."""
+    told = row["median"]
+    shown = []
+    for measure, (short, better) in MEASURES.items():
+        if measure in RANKING_MEASURES:
+            text = f"{short} {told['scores'][measure]:.4f}"
+        else:
+            at_half, default, made = (told[variant][measure] for variant in (AT_HALF, DEFAULT, MADE))
+            text = f"{short} {at_half:.4f} at 0.5, {default:.4f} default, {made:.4f} made for it"
+        rivals = {method: cell[short] for method, cell in peers.get(name, {}).items() if cell.get(short) is not None}
+        if rivals:
+            method = better(rivals, key=rivals.get)
+            text += f" ({method} {rivals[method]:.4f})"
+        shown.append(text)
+    costs = told["costs"]
+    return f"{name}: {'; '.join(shown)}; fit {costs['seconds']:.1f} s; peak {costs['peak_gib']:.2f} GiB"
+
+
+def rare_text(results: dict, peers: dict) -> str:
+    """Mean average precision of labels with few training rows, beside the linear SVM's."""
+    lines, gains = [], []
+    for name, row in results.items():
+        theirs, mine = peers.get(name, {}).get(SVM, {}).get(PEER_NAMES["map_rare"]), row["median"]["scores"]
+        if "map_rare" in mine:
+            lines.append(f"{name}: {row['n_rare']} labels under 20 training rows, mean AP {mine['map_rare']:.4f}")
+            if theirs is not None:
+                gains.append(mine["map_rare"] - theirs)
+                lines[-1] += f" (linear SVM {theirs:.4f})"
+    if gains:
+        lines.append(
+            f"mean over {len(gains)} sets of the difference from the linear SVM: {statistics.fmean(gains):+.4f}"
+        )
+    return "\n".join(lines)
+
+
+def won_text(found: dict[str, dict], before: dict[str, dict]) -> str:
+    """Cells won, by variant and measure, before and after."""
+    lines = []
+    for variant, rows in found.items():
+        counts = []
+        for measure, (short, _) in MEASURES.items():
+            won = rows[measure]["won"]
+            text = f"{short} {sum(won.values())} of {len(won)}"
+            old = before.get(variant, {}).get(measure, {}).get("won")
+            counts.append(text + (f" (before {sum(old.values())} of {len(old)})" if old else ""))
+        lines.append(f"cells won, {variant}: {'; '.join(counts)}")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("sets", nargs="*", default=SETS)
-    parser.add_argument("--peers", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("--peers", type=Path, nargs="+", default=[])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    peers = json.loads(options.peers.read_text()) if options.peers else {}
-    results, wins = {}, 0
-    for name in options.sets:
-        runs = [one_run(name, seed) for seed in range(options.seeds)]
-        row = {cell: statistics.median(run[cell] for run in runs) for cell in runs[0]}
-        row["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        shown = []
-        for cell, (short, best_of) in CELLS.items():
-            listed = peers.get(name, {}).items()
-            rivals = {method: scores[short] for method, scores in listed if scores.get(short) is not None}
-            text = f"{cell} {row[cell]:.4f}"
-            if rivals:
-                method = best_of(rivals, key=rivals.get)
-                mine = round(row[cell], 4)  # as the peers' are
-                is_better = mine != rivals[method] and best_of(mine, rivals[method]) == mine
-                wins += is_better
-                row[f"{cell}_best_peer"] = [method, rivals[method], bool(is_better)]
-                text += f" ({method} {rivals[method]:.4f}{', better' if is_better else ''})"
-            shown.append(text)
-        results[name] = row
-        print(f"{name}: {'; '.join(shown)}; fit {row['seconds']:.1f} s; peak {row['peak_gib']:.2f} GiB", flush=True)
-    print(f"better in {wins} of {4 * len(options.sets)} cells")
+    part = options.out and options.out.with_name(options.out.name + ".part")
+    peers = load_peers(options.peers)
+    results = measured(options.sets, options.seeds, part)
+    print("\n".join(set_text(name, row, peers) for name, row in results.items()))
+    told = {"date": str(datetime.date.today()), "cores": os.cpu_count(), "seeds": options.seeds, "sets": results}
+    found = {variant: compared(peers, rows) for variant, rows in variants(told, options.sets).items()}
+    left_out = unfinished(peers, options.sets)
+    if peers:
+        older = variants(json.loads(options.before.read_text()), options.sets) if options.before else {}
+        before = {variant: compared(peers, rows) for variant, rows in older.items()}
+        print(table_text(found, MADE))
+        for variant, rows in found.items():
+            tied = {PEER_NAMES[name]: rows[name]["ahead"] for name in DECISION_MEASURES if rows[name]["ahead"]}
+            print(f"not behind manyhot in the mean rank on their sets, {variant}: {tied or 'none'}")
+        tied = {PEER_NAMES[name]: found[MADE][name]["ahead"] for name in RANKING_MEASURES if found[MADE][name]["ahead"]}
+        print(f"not behind manyhot in the mean rank on their sets, ranking measures: {tied or 'none'}")
+        print(won_text(found, before))
+        for name, methods in left_out.items():
+            for method, why in methods.items():
+                print(f"left out of the ranks on {name}: {method} ({why})")
+    print(rare_text(results, peers))
     if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        used = {name: peers[name] for name in options.sets if name in peers}
+        whole = {**told, "compared": found, "left_out": left_out, "peers": used}
+        options.out.write_text(json.dumps(whole, indent=1) + "\n")
+        if part.exists():
+            part.unlink()
 
 
 if __name__ == "__main__":

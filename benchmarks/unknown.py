@@ -11,7 +11,7 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from mulan import parts
+from sets import parts
 
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.targets import Targets
