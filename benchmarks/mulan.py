@@ -168,8 +168,8 @@ def main() -> None:
         print(f"not behind manyhot in the mean rank on their sets, ranking measures: {tied or 'none'}")
         print(won_text(found, before))
         for name, methods in left_out.items():
-            for method, why in methods.items():
-                print(f"left out of the ranks on {name}: {method} ({why})")
+            listed = "; ".join(f"{method} ({why})" for method, why in methods.items())
+            print(f"left out of the ranks on {name}: {listed or 'none'}")
     print(rare_text(results, peers))
     if options.out:
         used = {name: peers[name] for name in options.sets if name in peers}
