@@ -37,7 +37,7 @@ SHELL = {
         for line in block.splitlines()
         if line.startswith("manyhot ")
     ]
-    for name in ("README.md", "docs/report.md", "docs/serve.md", "docs/checkpoints.md", "docs/bulk.md")
+    for name in ("README.md", "docs/report.md", "docs/serve.md", "docs/checkpoints.md", "docs/bulk.md", "docs/taxonomy.md")
 }
 SIZES = ((auto, "resolve_sizes"), (fold_training, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
 
@@ -63,7 +63,7 @@ Y = X[:, :2] > 0.3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", ["docs/executors.md", "docs/checkpoints.md"])
+@pytest.mark.parametrize("document", ["docs/executors.md", "docs/checkpoints.md", "docs/taxonomy.md"])
 def test_python_blocks_of_documents_run(document, tmp_path):
     """But for those that need what does not install everywhere, as the document says."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)

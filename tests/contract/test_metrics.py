@@ -7,19 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import METRICS, Score, compute_metrics, intervals
+from manyhot.evaluation.metrics import METRICS, Score, compute_metrics, intervals, metric_names
 from manyhot.evaluation.metrics.registry import Metric
 from manyhot.reports.html.measure import measure_page
-from tests.reference.metrics import all_measures, baselines
+from tests.reference.metrics import all_measures, baselines, hierarchical, hierarchical_baselines
 from tests.reports.html.made_up import make_page_inputs
 
 K = 2
 
 
-def ask(name, targets, scores, decisions, k=K):
-    return compute_metrics(targets, scores, decisions, k, names=[name])[name]
+PAIRS = [(6, 4), (4, 2), (8, 4), (7, 0)]
+"""A label without knowledge and one without positives stand beside the taxonomy."""
+
+
+def tree(pairs, n_labels=9):
+    return Hierarchy(pairs, tuple(f"label {j}" for j in range(n_labels)))
+
+
+def ask(name, targets, scores, decisions, k=K, pairs=PAIRS):
+    hierarchy = tree(pairs, targets.n_labels) if METRICS[name].needs_taxonomy else None
+    return compute_metrics(targets, scores, decisions, k, [name], hierarchy)[name]
 
 
 def assert_same(one: Score, other: Score):
@@ -48,16 +58,23 @@ def problems(draw):
     bits = st.lists(st.booleans(), min_size=n * n_labels, max_size=n * n_labels)
     values, known, decisions = (np.array(draw(bits)).reshape(n, n_labels) for _ in range(3))
     known = known | (draw(st.integers(0, 2)) == 0)
-    return values, known, np.array(draw(grid)).reshape(n, n_labels), decisions, draw(st.integers(1, 6))
+    order = draw(st.permutations(range(n_labels)))
+    above = [(order[a], order[b]) for a in range(n_labels) for b in range(a)]
+    pairs = draw(st.lists(st.sampled_from(above), max_size=4, unique=True)) if above else []
+    return values, known, np.array(draw(grid)).reshape(n, n_labels), decisions, draw(st.integers(1, 6)), pairs
 
 
 @given(problems())
 @settings(max_examples=120, deadline=None)
 def test_all_measures_and_baselines_are_what_their_definitions_say(problem):
-    values, known, scores, decisions, k = problem
+    values, known, scores, decisions, k, pairs = problem
     truth, rivals = all_measures(values, known, scores, decisions, k), baselines(values, known, k)
-    found = compute_metrics(Targets(values, known), scores, decisions, k)
+    truth |= hierarchical(values.tolist(), known.tolist(), decisions.tolist(), pairs)
+    rivals |= hierarchical_baselines(values, known, pairs)
+    found = compute_metrics(Targets(values, known), scores, decisions, k, hierarchy=tree(pairs, values.shape[1]))
     assert list(found) == list(METRICS)
+    flat = compute_metrics(Targets(values, known), scores, decisions, k)
+    assert list(flat) == metric_names(has_taxonomy=False)
     for name, score in found.items():
         assert score.value == pytest.approx(truth[name], abs=1e-12, nan_ok=True), name
         if math.isnan(score.value):
@@ -69,13 +86,15 @@ def test_all_measures_and_baselines_are_what_their_definitions_say(problem):
 @given(problems(), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_the_order_of_rows_and_labels_does_not_matter(problem, random):
-    values, known, scores, decisions, k = problem
+    values, known, scores, decisions, k, pairs = problem
     rows, labels = list(range(values.shape[0])), list(range(values.shape[1]))
     random.shuffle(rows)
     random.shuffle(labels)
     turned = [array[rows][:, labels] for array in (values, known, scores, decisions)]
-    before = compute_metrics(Targets(values, known), scores, decisions, k)
-    after = compute_metrics(Targets(*turned[:2]), *turned[2:], k)
+    turned_pairs = [(labels.index(child), labels.index(parent)) for child, parent in pairs]
+    hierarchies = [tree(one, len(labels)) for one in (pairs, turned_pairs)]
+    before = compute_metrics(Targets(values, known), scores, decisions, k, hierarchy=hierarchies[0])
+    after = compute_metrics(Targets(*turned[:2]), *turned[2:], k, hierarchy=hierarchies[1])
     for name in METRICS:
         assert_same(after[name], before[name])
 
@@ -84,9 +103,9 @@ def test_the_order_of_rows_and_labels_does_not_matter(problem, random):
 def test_alone_it_says_what_it_says_among_all(name):
     values, known, scores, decisions = made_up()
     targets = Targets(values, known)
-    together = compute_metrics(targets, scores, decisions, K)
+    together = compute_metrics(targets, scores, decisions, K, hierarchy=tree(PAIRS))
     needed = (scores, None) if METRICS[name].needs == "scores" else (None, decisions)
-    assert compute_metrics(targets, *needed, K, names=[name]) == {name: together[name]}
+    assert ask(name, targets, *needed) == together[name]
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -106,7 +125,9 @@ def test_rows_and_labels_with_nothing_known_are_as_if_they_were_not_there(name):
     rows, labels = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
     alone = [array[rows][:, labels] for array in (values, scores, decisions)]
     masked = ask(name, Targets(values, known), scores, decisions)
-    assert_same(masked, ask(name, Targets(alone[0]), *alone[1:]))
+    places = labels.tolist()
+    pairs = [(places.index(6), places.index(2))]  # what PAIRS says of the labels that are left
+    assert_same(masked, ask(name, Targets(alone[0]), *alone[1:], pairs=pairs))
     assert masked.n_samples <= len(rows)
     assert masked.n_labels <= len(labels)
 
@@ -124,7 +145,7 @@ def test_pixels_are_rows(name):
 @pytest.mark.parametrize("shape", [(0, 3), (4, 3)])
 def test_nothing_to_score_is_nan(name, shape):
     nothing = np.zeros(shape, dtype=bool)
-    score = ask(name, Targets(nothing, nothing), np.full(shape, 0.5), nothing)
+    score = ask(name, Targets(nothing, nothing), np.full(shape, 0.5), nothing, pairs=[(1, 0)])
     assert math.isnan(score.value)
     assert (score.n_labels, score.n_samples, score.baseline) == (0, 0, None)
 
@@ -134,7 +155,7 @@ def test_perfect_answers_are_the_best_there_is_and_beat_the_baseline(name):
     rng = np.random.default_rng(3)
     values = rng.random((200, 6)) < 0.3
     scores = np.where(values, 0.6, 0.4) + rng.random(values.shape) / 10
-    score = ask(name, Targets(values), scores, values, k=1)
+    score = ask(name, Targets(values), scores, values, k=1, pairs=[(1, 0), (2, 1)])
     positives = values.sum(axis=1)
     best = {"coverage_error": positives[positives > 0].mean()}.get(name, float(METRICS[name].higher_is_better))
     assert score.value == pytest.approx(best)

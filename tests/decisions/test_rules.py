@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from manyhot.config.label_rules import groups_from_text, implications_from_text, implications_to_text
 from manyhot.data.labels import LabelSpace
-from manyhot.decisions.rules import hierarchy
+from manyhot.decisions.rules import exclusive_groups
 from manyhot.decisions.rules.rules import Rules
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import score
@@ -372,7 +372,7 @@ def test_long_chains_and_wide_groups_bind_in_time(monkeypatch):
     margins[1] = np.arange(n_labels)
     assert everyone.apply(margins).argmax(axis=1).tolist() == [10, n_labels - 1]
     assert time.perf_counter() - started < 10
-    monkeypatch.setattr(hierarchy, "MAX_MEMBERSHIPS", 1000)
+    monkeypatch.setattr(exclusive_groups, "MAX_MEMBERSHIPS", 1000)
     with pytest.raises(InputError, match="too many"):
         rules_of(chain[:100], [(j, 200 + j) for j in range(100)]).bind(space_of(n_labels))
 

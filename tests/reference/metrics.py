@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from tests.reference.rules import ancestors
+
 
 def kept_rows(values, known, answers):
     """Rows of (target, answer) with the unknown entries dropped; rows with nothing known are gone."""
@@ -72,8 +74,54 @@ def roc_auc(line):
     return mean((p > q) + 0.5 * (p == q) for p in positives for q in negatives)
 
 
+def hierarchical(values, known, decisions, pairs):
+    """Hierarchical metrics by name: sets with their ancestors, without the root, over the known entries."""
+    n_labels = len(values[0])
+    tops = [j for j in range(n_labels) if not any(child == j for child, _ in pairs)]
+    skipped = tops if len(tops) == 1 and n_labels > 1 else []
+    pot = []
+    for row in zip(values, known, decisions, strict=True):
+        sets = []
+        for cells in (row[0], row[2]):
+            chosen = [j for j in range(n_labels) if row[1][j] and cells[j]]
+            sets.append({a for j in chosen for a in ancestors(j, pairs)})
+        pot += [(j in sets[0], j in sets[1]) for j in range(n_labels) if row[1][j] and j not in skipped]
+    hits = sum(t and a for t, a in pot)
+    n_true, n_predicted = sum(t for t, _ in pot), sum(a for _, a in pot)
+    return {
+        "hierarchical_f1": f1(pot, math.nan),
+        "hierarchical_precision": hits / n_predicted if n_predicted else math.nan,
+        "hierarchical_recall": hits / n_true if n_true else math.nan,
+    }
+
+
+def hierarchical_baselines(values, known, pairs):
+    """The same of what an answer that does not look at the features gets, by how often labels and ancestors hold."""
+    values, known = np.asarray(values), np.asarray(known)
+    lifted = np.array([[j in found for j in range(values.shape[1])] for found in lifted_sets(values, known, pairs)])
+    seen = known.sum(axis=0)
+    prevalence = np.where(seen > 0, (lifted & known).sum(axis=0) / np.maximum(seen, 1), 0.0)
+    tops = [j for j in range(values.shape[1]) if not any(child == j for child, _ in pairs)]
+    columns = [j for j in range(values.shape[1]) if not (len(tops) == 1 and values.shape[1] > 1 and j == tops[0])]
+    lifted, known, prevalence = lifted[:, columns], known[:, columns], prevalence[columns]
+    limits = [2.0, *prevalence]
+    tuned = [hierarchical(lifted, known, np.broadcast_to(prevalence >= limit, lifted.shape), []) for limit in limits]
+    found = hierarchical(lifted, known, np.broadcast_to(prevalence >= 0.5, lifted.shape), [])
+    for name in ("hierarchical_f1", "hierarchical_precision"):
+        found[name] = max(0.0 if math.isnan(one[name]) else one[name] for one in tuned)
+    return found
+
+
+def lifted_sets(values, known, pairs):
+    """The known labels of each row that hold, with all their ancestors."""
+    return [
+        {a for j in np.flatnonzero(row & seen) for a in ancestors(int(j), pairs)}
+        for row, seen in zip(values, known, strict=True)
+    ]
+
+
 def all_measures(values, known, scores, decisions, k):
-    """Every metric by name."""
+    """Every metric by name, but for hierarchical ones."""
     rows, labels = kept_rows(values, known, decisions), kept_labels(values, known, decisions)
     pot = [pair for row in rows for pair in row]
     ranked = with_positive(kept_rows(values, known, scores))

@@ -14,7 +14,7 @@ import typer
 
 from manyhot.cli.options import READ_DEFAULTS, READ_FLAGS
 from manyhot.config.fields import describe_fields
-from manyhot.config.label_rules import groups_from_text, implications_from_text
+from manyhot.config.label_rules import TAXONOMY, groups_from_text, implications_from_text
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.errors import InputError
@@ -100,7 +100,7 @@ def _collect_read_flags(
 def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
     kind, flag = str(SETTINGS[name].type), f"--{name.replace('_', '-')}"
-    if not isinstance(value, str) or kind in ("str", "Any"):
+    if not isinstance(value, str) or kind in ("str", "Any") or name == TAXONOMY:  # which the config itself reads
         return value
     if name in RULE_PARSERS:
         return RULE_PARSERS[name](value)

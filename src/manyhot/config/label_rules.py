@@ -1,28 +1,48 @@
-"""How rules between labels are written down: lists of names, and the text that a person types for them."""
+"""How rules between labels are written down: lists of names, the text that a person types for them, and a file."""
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from manyhot import validation
 from manyhot.errors import InputError
 
+TAXONOMY = "taxonomy"
 LABEL_SEP = ";"
 """What stands between two labels in a cell of CSV where nothing else is said."""
 
 
-def validate_implications(value: Any) -> tuple[tuple[str, str], ...]:
+def validate_implications(value: Any, argument: str = "implies") -> tuple[tuple[str, str], ...]:
     """Pairs (child, parent), each once."""
-    pairs = [_require_names(pair, "implies") for pair in _require_list(value, "implies")]
+    pairs = [_require_names(pair, argument) for pair in _require_list(value, argument)]
     for pair in pairs:
         if len(pair) != 2:
-            raise InputError(f"got {validation.shorten(pair)}, expected a pair (child, parent)", argument="implies")
+            raise InputError(f"got {validation.shorten(pair)}, expected a pair (child, parent)", argument=argument)
         if pair[0] == pair[1]:
-            raise InputError(f"{pair[0]!r} is said to imply itself; leave that pair out", argument="implies")
+            raise InputError(f"{pair[0]!r} is said to imply itself; leave that pair out", argument=argument)
     return tuple(dict.fromkeys((child, parent) for child, parent in pairs))
+
+
+def validate_taxonomy(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs (child, parent), each once, of pairs, of their text, or of a CSV with the columns parent and child."""
+    if value is None:
+        return ()
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and names_taxonomy_file(value)):
+        return _read_taxonomy(Path(value))
+    if isinstance(value, str):
+        return implications_from_text(value, TAXONOMY)
+    return validate_implications(value, TAXONOMY)
+
+
+def names_taxonomy_file(text: str) -> bool:
+    """Whether the text of a taxonomy is the path of a file, and not pairs."""
+    return bool(text.strip()) and ">" not in text and not text.lstrip().startswith("[")
 
 
 def validate_groups(value: Any) -> tuple[tuple[str, ...], ...]:
@@ -36,12 +56,12 @@ def validate_groups(value: Any) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(groups))
 
 
-def implications_from_text(text: str) -> tuple[tuple[str, str], ...]:
+def implications_from_text(text: str, argument: str = "implies") -> tuple[tuple[str, str], ...]:
     """`car>vehicle,dog>animal`, also in chains (`poodle>dog>animal`), or JSON `[["child", "parent"]]` -> pairs."""
     if text.lstrip().startswith("["):
-        return validate_implications(_parse_json(text, "implies"))
-    chains = _split(text, ">", "implies", 'child>parent", or JSON: [["child", "parent"]]')
-    return validate_implications([pair for chain in chains for pair in itertools.pairwise(chain)])
+        return validate_implications(_parse_json(text, argument), argument)
+    chains = _split(text, ">", argument, 'child>parent", or JSON: [["child", "parent"]]')
+    return validate_implications([pair for chain in chains for pair in itertools.pairwise(chain)], argument)
 
 
 def groups_from_text(text: str) -> tuple[tuple[str, ...], ...]:
@@ -57,6 +77,43 @@ def implications_to_text(pairs: Sequence[tuple[str, str]]) -> str:
     if any(name != name.strip() or {">", ","} & set(name) or name.startswith("[") for name in names):
         return json.dumps([list(pair) for pair in pairs], ensure_ascii=False)
     return ",".join(">".join(pair) for pair in pairs)
+
+
+def _read_taxonomy(path: Path) -> tuple[tuple[str, str], ...]:
+    """The pairs (child, parent) of a CSV whose header names the columns parent and child; others are left alone."""
+    try:
+        with path.expanduser().open(encoding="utf-8-sig", newline="") as lines:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(lines, strict=True)]
+    except (OSError, ValueError, csv.Error) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise InputError(
+            f"cannot be read ({reason}); expected pairs such as 'car>vehicle,dog>animal', or a CSV file in UTF-8 with "
+            "the columns parent and child",
+            file=path,
+            argument=TAXONOMY,
+        ) from None
+    header = rows[0] if rows else []
+    for name in ("parent", "child"):
+        if header.count(name) != 1:
+            number = "no column" if name not in header else "more than one column"
+            raise InputError(
+                f"has {number} {name!r}; expected a header with parent and child, got {validation.shorten(header)}",
+                file=path,
+                argument=TAXONOMY,
+            )
+    places = header.index("child"), header.index("parent")
+    pairs = []
+    for number, row in enumerate(rows[1:], start=1):
+        if not any(row):
+            continue
+        pair = tuple(row[place] if place < len(row) else "" for place in places)
+        if not all(pair):
+            name = "parent" if pair[0] else "child"
+            raise InputError(f"the {name} is missing", file=path, row=number, column=name, argument=TAXONOMY)
+        if pair[0] == pair[1]:
+            raise InputError(f"{pair[0]!r} is its own parent", file=path, row=number, argument=TAXONOMY)
+        pairs.append(pair)
+    return validate_implications(pairs, TAXONOMY)
 
 
 def _split(text: str, separator: str, argument: str, expected: str) -> tuple[tuple[str, ...], ...]:

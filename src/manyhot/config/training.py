@@ -21,7 +21,7 @@ from manyhot.config.fields import (
     settings_of,
 )
 from manyhot.config.images import IMAGE_NETWORKS, PIXEL_NETWORKS, image_params
-from manyhot.config.label_rules import validate_groups, validate_implications
+from manyhot.config.label_rules import TAXONOMY, validate_groups, validate_implications, validate_taxonomy
 from manyhot.config.losses import LOSS_SPECS, loss_params
 from manyhot.config.text import TEXT_KINDS, TFIDF, text_params
 from manyhot.errors import InputError
@@ -182,6 +182,9 @@ class TrainingConfig(Settings):
             names.
         implies: Pairs (label, implied label): a sample with the first also gets the second; on the command line
             'car>vehicle,dog>animal'.
+        taxonomy: Pairs (label, parent), or a CSV file with the columns parent and child: in training, scores and
+            decisions a parent is at least what its descendants are (the maximum constraint); on the command line pairs
+            as for `implies`, or the file's name.
         exclusive: Groups of labels of which at most one is predicted; on the command line 'day|night,in|out'.
         min_labels: Labels predicted per sample, at least, 0 or more.
         max_labels: Labels predicted per sample, at most, 1 or more; None (on the command line: none) for no limit.
@@ -228,6 +231,7 @@ class TrainingConfig(Settings):
     min_f1: float = setting(FloatField(0.1, 0.0, 1.0))
     decision_params: Mapping[str, Any] | None = setting(CustomField(None, _decision_params))
     implies: tuple[tuple[str, str], ...] = setting(CustomField((), lambda _, pairs: validate_implications(pairs)))
+    taxonomy: tuple[tuple[str, str], ...] = setting(CustomField((), lambda _, pairs: validate_taxonomy(pairs)))
     exclusive: tuple[tuple[str, ...], ...] = setting(CustomField((), lambda _, groups: validate_groups(groups)))
     min_labels: int = setting(IntField(0, 0))
     max_labels: int | None = setting(CustomField(None, _checked_later))
@@ -262,6 +266,11 @@ class TrainingConfig(Settings):
         if self.label_smoothing and LOSS_SPECS[loss].is_coupled:
             raise InputError(
                 f"{loss} ranks labels against each other and takes no smoothing", argument="label_smoothing"
+            )
+        if self.taxonomy and self.head == "softmax":
+            raise InputError(
+                "a row with a label has its ancestors too, but a softmax makes labels compete; use head='sigmoid'",
+                argument=TAXONOMY,
             )
         if self.positive_unlabeled and self.head == "softmax":
             raise InputError("softmax needs to know which labels do not hold", argument="positive_unlabeled")

@@ -11,6 +11,7 @@ import numpy as np
 
 from manyhot.config.training import TrainingConfig
 from manyhot.data.deduplication import merge_duplicates
+from manyhot.data.hierarchy import Hierarchy, bind_taxonomy
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
@@ -36,10 +37,14 @@ class DecisionPolicy:
     rules: Rules = field(default_factory=Rules)
     guarantee: Guarantee | None = None  # used instead of `decision`; knows no rules
     is_manual: bool = False  # thresholds were set by hand
+    taxonomy: tuple[tuple[str, str], ...] = ()  # pairs (child, parent) that scores and decisions keep
+    hierarchy: Hierarchy | None = field(init=False, repr=False, compare=False)  # the taxonomy on the columns
     _bound: BoundRules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_bound", self.rules.bind(self.space))
+        object.__setattr__(self, "hierarchy", bind_taxonomy(self.taxonomy, self.space))
+        rules = replace(self.rules, implies=(*self.rules.implies, *self.taxonomy))
+        object.__setattr__(self, "_bound", rules.bind(self.space))
 
     @property
     def thresholds(self) -> np.ndarray | None:
@@ -48,15 +53,20 @@ class DecisionPolicy:
             return self.guarantee.thresholds
         return None if self.decision.thresholds is None else self.decision.thresholds.values
 
+    @property
+    def keeps_thresholds(self) -> bool:
+        """Whether decisions are what thresholds alone say, without rules and taxonomy."""
+        return self._bound.rules.is_empty
+
     def calibrate(self, raw: np.ndarray) -> np.ndarray:
         """Raw scores -> calibrated ones, in the same shape and type."""
-        return self.calibration.apply(raw)
+        return _calibrate(self.calibration, raw, self.hierarchy)
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
         """Calibrated scores (n, l) -> bool (n, l)."""
         if self.guarantee is not None:
             return self.guarantee.apply(scores)
-        if self.rules.is_empty:
+        if self.keeps_thresholds:
             return self.decision.apply(scores)
         return self._bound.apply(self.decision.margins(scores))
 
@@ -68,6 +78,7 @@ class DecisionPolicy:
             "calibration": dict(Counter(self.calibration.kinds)),
             "guarantee": None if self.guarantee is None else self.guarantee.statement(self.space),
             "rules": self.rules.to_spec(),
+            "taxonomy_pairs": len(self.taxonomy),
         }
 
     def with_decision(self, decision: threshold_module.Decision, is_manual: bool = False) -> DecisionPolicy:
@@ -81,10 +92,24 @@ class DecisionPolicy:
         return replace(self, rules=rules)
 
     def with_guarantee(self, guarantee: Guarantee) -> DecisionPolicy:
-        """The same with the thresholds of a guarantee; refused where there are rules, which change decisions."""
+        """The same with the thresholds of a guarantee; refused where rules or a taxonomy would change decisions."""
         if not self.rules.is_empty:
             raise InputError("rules between labels change the answers, so nothing can be promised; remove them first")
+        # Scores keep the taxonomy, so decisions do too unless a parent has a higher threshold than a child.
+        pairs = [] if self.hierarchy is None else self.hierarchy.pairs
+        if any(guarantee.thresholds[parent] > guarantee.thresholds[child] for child, parent in pairs):
+            raise InputError(
+                "a threshold of its own for each label lets a label be predicted without its parent in the taxonomy; "
+                "take one threshold for all labels (per_label=False)",
+                argument="per_label",
+            )
         return replace(self, guarantee=guarantee)
+
+
+def _calibrate(calibration: Calibration, raw: np.ndarray, hierarchy: Hierarchy | None) -> np.ndarray:
+    """Calibrated scores; maps of single labels may put a parent below a child, which is raised again."""
+    scores = calibration.apply(raw)
+    return scores if hierarchy is None else hierarchy.raise_ancestors(scores)
 
 
 def build_rules(config: TrainingConfig) -> Rules:
@@ -107,7 +132,11 @@ def untrained_policy(config: TrainingConfig, space: LabelSpace) -> DecisionPolic
     if is_tuned(config):
         decision = threshold_module.build("fixed")
     return DecisionPolicy(
-        space, Calibration.none(len(space)), decision.fit(*placeholder_row(len(space))), build_rules(config)
+        space,
+        Calibration.none(len(space)),
+        decision.fit(*placeholder_row(len(space))),
+        build_rules(config),
+        taxonomy=config.taxonomy,
     )
 
 
@@ -152,7 +181,8 @@ def fit_policy(
 ) -> DecisionPolicy:
     """Calibrate raw scores, then choose thresholds on the calibrated ones; a given calibration is kept."""
     calibration = calibration or _fit_calibration(config, rows)
-    scores, targets = calibration.apply(rows.raw), rows.targets
+    scores = _calibrate(calibration, rows.raw, bind_taxonomy(config.taxonomy, space))
+    targets = rows.targets
     decision = threshold_module.build(config.decision, decision_params(config), space)
     repeated = np.repeat(np.arange(len(scores)), rows.counts)
     decision = decision.fit(scores[repeated], targets.take(repeated))
@@ -161,7 +191,7 @@ def fit_policy(
         decision.confirm(scores, targets, folds, rows.counts)
         if has_spread:
             decision.spread = decision.measure_spread(scores, targets, folds)
-    return DecisionPolicy(space, calibration, decision, build_rules(config))
+    return DecisionPolicy(space, calibration, decision, build_rules(config), taxonomy=config.taxonomy)
 
 
 def _fit_calibration(config: TrainingConfig, rows: UniqueScores) -> Calibration:
@@ -183,11 +213,11 @@ def cross_fitted_decisions(
     return scores[rows.inverse], decisions[rows.inverse]
 
 
-def cross_fitted_scores(config: TrainingConfig, rows: UniqueScores) -> np.ndarray:
+def cross_fitted_scores(config: TrainingConfig, space: LabelSpace, rows: UniqueScores) -> np.ndarray:
     """The scores of `cross_fitted_decisions` alone."""
-    scores = np.empty_like(rows.raw)
+    scores, hierarchy = np.empty_like(rows.raw), bind_taxonomy(config.taxonomy, space)
     for train_rows, fold_rows in _cross_fit_splits(config, rows):
-        scores[fold_rows] = _fit_calibration(config, train_rows).apply(rows.raw[fold_rows])
+        scores[fold_rows] = _calibrate(_fit_calibration(config, train_rows), rows.raw[fold_rows], hierarchy)
     return scores[rows.inverse]
 
 

@@ -50,6 +50,7 @@ class DeviceData(NamedTuple):
     known: Any  # uint8 like `values`, 0 where nobody looked; None when everything is known
     weights: Any  # float (n,), a row's weight
     label_weights: Any  # float (l,), a label's weight
+    levels: Any = ()  # which labels imply others; see `max_constraint`
 
 
 @dataclass(frozen=True)

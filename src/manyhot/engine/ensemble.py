@@ -12,6 +12,7 @@ import numpy as np
 
 from manyhot.backend import keras
 from manyhot.backend import use_dtype as use_dtype
+from manyhot.engine.max_constraint import Levels
 from manyhot.engine.weights import Weights
 from manyhot.networks import choose_layers
 
@@ -33,6 +34,7 @@ class NetworkFactory:
     is_vmap_safe: bool = True  # whether every layer is known to work side by side
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # wide sparse block -> shape of its table
     init_tables: Callable[[int], dict[str, np.ndarray]] | None = None  # member number -> tables, in their order
+    levels: Levels = ()  # which labels imply others; see `max_constraint`
 
     def with_layers(self, is_fast: bool) -> NetworkFactory:
         """The same networks with our quick layers for Keras', or with Keras' own; the key tells them apart."""

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
 from manyhot.engine.device_data import pad_rows
+from manyhot.engine.max_constraint import Levels, constrain
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import Scorer
 
@@ -108,7 +109,7 @@ def _gradients(
     names = frozenset(scorer.networks.tables)
     with use_dtype(scorer.dtype), jax.default_matmul_precision("highest"):
         weights = scorer.weights.trainable[len(names) :], scorer.weights.fixed
-        device_args = jax.device_put((inputs, padded_labels), scorer.device)
+        device_args = (*jax.device_put((inputs, padded_labels), scorer.device), scorer.levels)
         key = ("contributions", scorer.networks.key, PAIRS_PER_BATCH)
         program = PROGRAMS.get_or_compile(
             key, lambda: _build_gradient_program(scorer.network, names), (*weights, *device_args)
@@ -120,15 +121,17 @@ def _gradients(
 
 
 def _build_gradient_program(network: Any, tables: frozenset[str]) -> Callable:
-    """(trainable, fixed, inputs, labels) -> mean logits (b,) of each pair, and their gradients by input."""
+    """(trainable, fixed, inputs, labels, levels) -> mean logits (b,) of each pair, and their gradients by input."""
 
-    def run(trainable: Any, fixed: Any, inputs: dict[str, Any], labels: Any) -> tuple[Any, dict[str, Any]]:
+    def run(
+        trainable: Any, fixed: Any, inputs: dict[str, Any], labels: Any, levels: Levels
+    ) -> tuple[Any, dict[str, Any]]:
         dense = {name: block for name, block in inputs.items() if name not in tables}
         sums = {name: block for name, block in inputs.items() if name in tables}
 
         def selected_logits(all_inputs: dict[str, Any], weights: tuple[Any, Any]) -> tuple[Any, Any]:
             logits, _ = network.stateless_call(*weights, all_inputs, training=False)
-            selected = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+            selected = jnp.take_along_axis(constrain(logits, levels), labels[:, None], axis=1)[:, 0]
             return selected.sum(), selected
 
         def add(total: tuple[Any, dict[str, Any]], member: tuple[Any, Any, dict[str, Any]]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from manyhot.backend import jax, keras, use_dtype
 from manyhot.engine.gradient_attribution import Blocks, make_inputs
+from manyhot.engine.max_constraint import Levels, constrain
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.scoring import Scorer
 from manyhot.errors import InputError
@@ -81,7 +82,7 @@ def _gradients(
     with use_dtype(scorer.dtype), jax.default_matmul_precision("highest"):
         device_args = jax.device_put((inputs, baselines, label, fractions, step_weights), scorer.device)
         members = [jax.device_put(np.int32(member), scorer.device) for member in range(scorer.n_members)]
-        args = [(*weights, member, *device_args) for member in members]
+        args = [(*weights, member, *device_args, scorer.levels) for member in members]
         key = ("saliency", scorer.networks.key, len(fractions), tuple(baselines))
         program = PROGRAMS.get_or_compile(
             key, lambda: _build_path_program(scorer.network, tables, tuple(baselines)), args[0]
@@ -114,6 +115,7 @@ def _build_path_program(network: Any, tables: frozenset[str], images: tuple[str,
         label: Any,
         fractions: Any,
         step_weights: Any,
+        levels: Levels,
     ) -> tuple[Any, dict[str, Any]]:
         weights = [trainable[k][member] for k in trainable_indices], [fixed[k][member] for k in fixed_indices]
         path = {
@@ -126,7 +128,8 @@ def _build_path_program(network: Any, tables: frozenset[str], images: tuple[str,
         def weighted_logits(shift: dict[str, Any]) -> tuple[Any, Any]:
             points = {scaled_names[name]: layers[name].call(path[name] + shift[name]) for name in images}
             logits, _ = inner_model.stateless_call(*weights, {**other_inputs, **points}, training=False)
-            return (logits[:, label] * step_weights).sum(), logits[:, label]
+            selected = constrain(logits, levels)[:, label]
+            return (selected * step_weights).sum(), selected
 
         zero_shift = {name: jnp.zeros_like(inputs[name]) for name in images}
         (_, logits), gradients = jax.value_and_grad(weighted_logits, has_aux=True)(zero_shift)

@@ -19,6 +19,7 @@ from manyhot.engine.device_data import device_dtype, pad_rows
 from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.losses import OUTPUTS
+from manyhot.engine.max_constraint import Levels, constrain, raise_parents
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.trainer import select_devices
 from manyhot.engine.weights import Weights
@@ -74,6 +75,7 @@ class Scorer:
         with use_dtype(dtype_name):
             self.network = networks.build(0)
             self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
+            self.levels = jax.device_put(networks.levels, self.device)
 
     def scores(
         self,
@@ -86,7 +88,8 @@ class Scorer:
 
     def to_scores(self, mean_outputs: np.ndarray) -> np.ndarray:
         """What `mean_outputs` gives, or a mean of several of them, as scores."""
-        return expit(mean_outputs) if self.averages_logits else mean_outputs
+        scores = expit(mean_outputs) if self.averages_logits else mean_outputs
+        return raise_parents(scores, self.networks.levels)
 
     def mean_outputs(
         self,
@@ -128,16 +131,16 @@ class Scorer:
             shared: Hashable = ("score", self.networks.key, self.output, size, table_entries)
             output = (lambda logits: logits) if self.averages_logits else OUTPUTS[self.output]
             build = partial(_build_mean_program, self.network, output, dict(table_entries), size)
-            program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, *args))
-        return program(self.weights, *args)
+            program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, self.levels, *args))
+        return program(self.weights, self.levels, *args)
 
 
 def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[str, int], size: int) -> Callable:
-    def run(weights: Weights, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
+    def run(weights: Weights, levels: Levels, inputs: dict[str, Any], low: jax.Array, high: jax.Array) -> jax.Array:
         def add(member: jax.Array, total: jax.Array) -> jax.Array:
             trainable, fixed = jax.tree.map(lambda leaf: leaf[member], (weights.trainable, weights.fixed))
             logits = call_with_tables(network, trainable, fixed, inputs, table_entries)
-            return total + output(logits)
+            return total + output(constrain(logits, levels))
 
         dtype = weights.trainable[0].dtype
         total = jax.lax.fori_loop(low, high, add, jnp.zeros((size, *network.output_shape[1:]), dtype))

@@ -11,6 +11,7 @@ from manyhot.engine.augmentation import Augmentation, TrainBatch, augment
 from manyhot.engine.device_data import DeviceData, take_rows
 from manyhot.engine.embedding_bags import Batch, EmbeddingTable, bag_sum, update_table
 from manyhot.engine.losses import Loss, LossContext
+from manyhot.engine.max_constraint import constrain_for_loss
 from manyhot.engine.state import LabelCounts, StepScalars
 from manyhot.networks import real_rows
 
@@ -108,6 +109,7 @@ def loss_sums(
     mask = jnp.broadcast_to(is_real.reshape(row_shape), logits.shape)
     if examples.known is not None:
         mask = mask & examples.known
+    logits = constrain_for_loss(logits, mask & (targets > 0), data.levels)
     smoothed = targets * (1 - step_scalars.label_smoothing) + step_scalars.label_smoothing / 2
     elements = step_config.loss(
         logits, smoothed, mask, LossContext(step_scalars.loss_params, labels.positives, labels.known)

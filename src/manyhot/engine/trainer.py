@@ -279,7 +279,8 @@ class Trainer:
         """All rows on a device, laid out when the first of its chunks begins."""
         with self.lock:
             if device not in self.data:
-                self.data[device] = jax.device_put(self._rows().lay_out(self.networks.tables), device)
+                rows = self._rows().lay_out(self.networks.tables)
+                self.data[device] = jax.device_put(rows._replace(levels=self.networks.levels), device)
             return self.data[device]
 
     def _place_on_device(self, chunk: list[int], device: Any) -> tuple[State, Rows]:

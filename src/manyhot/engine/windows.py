@@ -146,7 +146,8 @@ class StreamTrainer(Trainer):
 
     def _data_on(self, device: Any) -> DeviceData:
         if device not in self.data:
-            self.data[device] = jax.device_put(self.window.data, device)
+            rows = self.window.data._replace(levels=self.networks.levels)
+            self.data[device] = jax.device_put(rows, device)
         return self.data[device]
 
     def run(self) -> TrainingResult:

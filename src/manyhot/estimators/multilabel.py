@@ -25,6 +25,7 @@ from manyhot.config.text import CUSTOM_TEXT
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data import readers
 from manyhot.data.feature_input import row_weights
+from manyhot.data.hierarchy import complete_targets
 from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.pixel_targets import is_pixel_targets
 from manyhot.data.readers import ReadOptions
@@ -140,6 +141,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         min_f1: float = TrainingConfig.min_f1,
         decision_params: Mapping[str, Any] | None = TrainingConfig.decision_params,
         implies: Sequence[tuple[str, str]] = TrainingConfig.implies,
+        taxonomy: Sequence[tuple[str, str]] | str | Path | None = TrainingConfig.taxonomy,
         exclusive: Sequence[Sequence[str]] = TrainingConfig.exclusive,
         min_labels: int = TrainingConfig.min_labels,
         max_labels: int | None = TrainingConfig.max_labels,
@@ -374,6 +376,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         targets, has_unseen = align_scored_targets(X, y, self.model_.labels, self._binary_classes)
         decisions = self.model_.decisions(self._scores(X))
         check_row_counts(decisions, targets)
+        targets, _ = complete_targets(targets, self.model_.policy.hierarchy)
         return models.prediction.exact_match(decisions, targets, has_unseen, sample_weight)
 
     def explain(
@@ -381,8 +384,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
     ) -> list[dict[str, Explanation]]:
         """Explain predictions: what in each row speaks for and against its labels.
 
-        Explained is the mean logit of the members. Without hidden layers (`hidden_layer_sizes=()`) the contributions
-        of everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
+        Explained is the mean logit of the members; of a parent in a taxonomy that of the label below it which each
+        member scores highest. Without hidden layers (`hidden_layer_sizes=()`) and taxonomy the contributions of
+        everything in a row and a constant sum to it; otherwise a contribution is gradient times input, which ranks
         what mattered and sums to nothing in particular. Words of a text get the contributions of their word pairs and
         character n-grams. A model of images is explained by its images: what each pixel adds to the logit, compared
         with images of one colour, in `maps`, summed over nine parts for `for_` and `against`. It shows what the
@@ -680,7 +684,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         targets = align_targets(X, y, self.model_.labels, self._binary_classes)
         features = self._features(X)
         check_row_counts(features, targets)
-        return features, targets
+        return features, complete_targets(targets, self.model_.policy.hierarchy)[0]
 
     def _scores(self, X: Any, is_calibrated: bool = True) -> Any:
         samples = X if isinstance(X, Samples) else None

@@ -82,7 +82,7 @@ def _frozen_backbone_scorer(model: Model) -> engine.Scorer:
     )
     key = ("seen", images.backbone_name, spec.factory(1).key, model.n_members, width, tuple(edges.items()))
     shapes = {name: (*edge, 3) for name, edge in edges.items()}
-    factory = engine.NetworkFactory(lambda _: network, key, shapes, 1)
+    factory = engine.NetworkFactory(lambda _: network, key, shapes, 1, levels=spec.levels)
     return engine.Scorer(factory, weights, spec.dtype, model.runtime, model.config.head)
 
 

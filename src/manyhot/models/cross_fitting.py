@@ -27,6 +27,7 @@ from manyhot.models.network_spec import (
     choose_network,
     describe_custom,
     network_settings,
+    taxonomy_levels,
 )
 
 Features = Any
@@ -154,7 +155,8 @@ def prepare_cross_fit(
         rows = np.lexsort((weights, merged.inverse))
         place, groups = np.argsort(rows), None if is_alike else merged.inverse[rows]
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
-    spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom)
+    levels = taxonomy_levels(config, labels)
+    spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom, levels)
     has_optimizer = custom is not None and custom.optimizer is not None
     is_open = n_rows is None and searches_epochs(config)
     if epochs is not None:

@@ -171,7 +171,7 @@ def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig)
         return
     is_manual = policy.is_manual or policy.guarantee is not None
     if is_manual:
-        scores = cross_fitted_scores(config, evidence.unique_scores())
+        scores = cross_fitted_scores(config, model.labels, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
         scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores())

@@ -12,6 +12,7 @@ import numpy as np
 from manyhot import engine, validation
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.deduplication import fingerprints, merge_duplicates
+from manyhot.data.hierarchy import Completion, bind_taxonomy, complete_targets
 from manyhot.data.labels import LabelSpace
 from manyhot.data.splitting.folds import MemberRows
 from manyhot.data.targets import Targets
@@ -43,6 +44,7 @@ class LabelExtension:
     targets: Targets
     blocks: Mapping[str, Any]
     place: np.ndarray  # int64 (n,), which row of training each row is, -1 for none
+    completion: Completion  # what the taxonomy settled of the targets
 
 
 def match_rows(model: Model, features: Features, space: LabelSpace, targets: Targets) -> LabelExtension:
@@ -68,7 +70,8 @@ def match_rows(model: Model, features: Features, space: LabelSpace, targets: Tar
     old_targets = rows.targets.take(place[matched])
     values[matched[:, None], missing] = old_targets.values[:, missing]
     known[matched[:, None], missing] = old_targets.known_mask()[:, missing]
-    extension = LabelExtension(labels, Targets(values, known), blocks, place)
+    completed, completion = complete_targets(Targets(values, known), bind_taxonomy(model.config.taxonomy, labels))
+    extension = LabelExtension(labels, completed, blocks, place, completion)
     constant = set(extension.targets.constant_labels().tolist()) - set(rows.targets.constant_labels().tolist())
     lost = [labels.names[j] for j in sorted(constant) if j < len(model.labels)]
     if lost:
@@ -130,6 +133,7 @@ def add_labels(
     notes = [f"Trained further from a model without: {new}. Thresholds were chosen anew for {config.decision}."]
     if model.policy.is_manual or model.policy.guarantee is not None:
         notes.append("Thresholds that were set by hand, and promises, did not go along.")
+    notes += extension.completion.notes()
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
     larger = build_model(fit, trained, untrained, model.runtime, InputRows(targets, weights, ids, n, tuple(notes)))
     larger.config = larger.config.changed(epochs=model.config.epochs)

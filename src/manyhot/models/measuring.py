@@ -82,7 +82,7 @@ def measure_out_of_fold(
     assert evidence is not None
     policy = model.policy
     uncalibrated = None if policy.calibration.is_identity else evidence.scores
-    context = replace(context, raw_scores=uncalibrated, decision_info=policy.describe())
+    context = replace(context, raw_scores=uncalibrated, decision_info=policy.describe(), hierarchy=policy.hierarchy)
     values = report.measure_report(
         model.labels, evidence.targets, scores, decisions, scores >= 0.5, policy.thresholds, context
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,8 @@ from manyhot.config.images import (
 )
 from manyhot.config.text import TEXT_KINDS
 from manyhot.config.training import COMPILED, CUSTOM, SOFTMAX_LOSSES, TrainingConfig
+from manyhot.data.hierarchy import bind_taxonomy
+from manyhot.data.labels import LabelSpace
 from manyhot.errors import InputError
 
 Start = Callable[[int], "networks.MemberInitializer"]
@@ -39,6 +41,7 @@ class NetworkSpec:
     n_labels: int
     dtype: str  # "float32" or "float64"
     custom: networks.CustomNetwork | None = None
+    levels: tuple[tuple[np.ndarray, np.ndarray], ...] = field(default=(), compare=False)  # see `engine.NetworkFactory`
 
     def factory(self, n_members: int, start: Start | None = None, first: int = 0) -> engine.NetworkFactory:
         """The members' networks; without `start` only their structure matters."""
@@ -49,14 +52,21 @@ class NetworkSpec:
             optimizer = None if self.custom.optimizer is None else self.custom.make_optimizer
             key: Any = (CUSTOM, self.custom.key(), self.dtype)
             return engine.NetworkFactory(
-                build, key, self.shapes, n_members, optimizer, True, first, not self.custom.custom
+                build, key, self.shapes, n_members, optimizer, True, first, not self.custom.custom, levels=self.levels
             )
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.dtype)
         tables = self.tables()
         init_tables = partial(_init_tables, tables, start)
         return engine.NetworkFactory(
-            build, key, self.shapes, n_members, first_member=first, tables=tables, init_tables=init_tables
+            build,
+            key,
+            self.shapes,
+            n_members,
+            first_member=first,
+            tables=tables,
+            init_tables=init_tables,
+            levels=self.levels,
         )
 
     @property
@@ -103,6 +113,12 @@ class TrunkSpec:
         """Shapes of what learns, tables first, and (shape, dtype) of the rest; dtype None is the precision."""
         trainable, fixed = networks.trunk_weight_shapes(self.shapes, self.settings)
         return [*self.tables().values(), *trainable], fixed
+
+
+def taxonomy_levels(config: TrainingConfig, labels: LabelSpace | None) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Which labels imply others, as the engine takes it."""
+    hierarchy = None if labels is None else bind_taxonomy(config.taxonomy, labels)
+    return () if hierarchy is None else hierarchy.levels
 
 
 def _any_start(dtype: str, member: int) -> networks.MemberInitializer:

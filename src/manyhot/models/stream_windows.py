@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
+from manyhot.data.hierarchy import Completion
 from manyhot.data.invalid_images import InvalidImages
 from manyhot.data.labels import LabelSpace
 from manyhot.data.readers import StreamableFile
@@ -54,6 +55,7 @@ class WriteSummary:
     known: np.ndarray  # float64 (l,), known entries of each label
     notes: list[str] = field(default_factory=list)
     invalid_images: InvalidImages = field(default_factory=dict)
+    completion: Completion = field(default_factory=Completion)  # what the taxonomy settled, over all rows
 
 
 class WindowSource:

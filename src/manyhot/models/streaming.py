@@ -6,13 +6,14 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manyhot import engine
+from manyhot.data.hierarchy import Completion, complete_targets
 from manyhot.data.invalid_images import ImageError, describe_invalid, raise_for_invalid
 from manyhot.data.readers import Survey
 from manyhot.data.samples import Samples
@@ -118,7 +119,9 @@ def write_rows(job: StreamJob, shards: Shards, progress: Progress | None = None)
             note for note in samples.notes if note not in summary.notes and len(summary.notes) < MAX_NOTES
         ]
         features, selected = _decode_selected(job, samples, selected, summary)
-        targets = samples.targets.take(selected)
+        completed, completion = complete_targets(samples.targets, job.untrained.hierarchy)
+        summary.completion += completion
+        targets = completed.take(selected)
         positives, known = weighted_counts(targets, np.ones(len(selected)))
         summary.positives += positives
         summary.known += known
@@ -150,7 +153,8 @@ def encoded_rows(
         if saved is not None:
             document, arrays = saved
             invalid = {int(row): ImageError(*fault) for row, fault in document["invalid_images"].items()}
-            summary = WriteSummary(arrays["positives"], arrays["known"], document["notes"], invalid)
+            completion = Completion(*document["completion"])
+            summary = WriteSummary(arrays["positives"], arrays["known"], document["notes"], invalid, completion)
             with Shards.reopen(folder, document["index"]) as shards:
                 yield shards, summary
             return
@@ -162,7 +166,12 @@ def encoded_rows(
         summary = write_rows(job, shards, progress)
         if snapshots is not None:
             invalid_images = {str(row): list(fault) for row, fault in summary.invalid_images.items()}
-            document = {"index": shards.index(), "notes": summary.notes, "invalid_images": invalid_images}
+            document = {
+                "index": shards.index(),
+                "notes": summary.notes,
+                "invalid_images": invalid_images,
+                "completion": list(astuple(summary.completion)),
+            }
             snapshots.save(ROWS, document, {"positives": summary.positives, "known": summary.known})
         yield shards, summary
 
@@ -206,6 +215,7 @@ def train_stream(
     trained = engine.train_windows(factory, windows, config, job.runtime, int(config.batch_size), callback, snapshots)
     n_rows = job.file.n_rows - len(summary.invalid_images)
     notes = (*job.input_rows.notes, *report_notes(job, windows.n_windows, n_rows), *summary.notes)
+    notes += summary.completion.notes()
     held_out_counts = weighted_counts(job.input_rows.targets, job.input_rows.weights)
     positives, known = summary.positives + held_out_counts[0], summary.known + held_out_counts[1]
     constant = np.flatnonzero((positives == 0) | (positives == known))

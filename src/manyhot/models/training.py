@@ -55,7 +55,7 @@ def train_inputs(
 
 def used_rows(inputs: TrainingInputs, sample_weight: np.ndarray | None, noun: str = "rows") -> tuple[Any, InputRows]:
     """Features and rows that weigh something; `sample_weight` is (m,), one for each row that was handed over."""
-    targets, ids, notes = inputs.targets, inputs.ids, inputs.notes
+    targets, ids, notes = inputs.targets, inputs.ids, (*inputs.notes, *inputs.completion.notes())
     n = targets.n_samples
     chosen_weights = inputs.select_rows(sample_weight, "sample_weight")
     weights = np.ones(n) if chosen_weights is None else row_weights(chosen_weights, n)

@@ -18,6 +18,7 @@ from manyhot.config.images import is_pretrained
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights
 from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.data.hierarchy import Completion, bind_taxonomy, complete_targets
 from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
 from manyhot.data.labels import LabelSpace
 from manyhot.data.number_cells import NumberFormat
@@ -60,6 +61,7 @@ class TrainingInputs(NamedTuple):
     is_used: np.ndarray | None = None  # bool (m,), which of the given rows these are; None where they are all
     function: CachedTextFunction | None = None  # makes numbers of texts
     backbone: ImageFeatures | None = None  # makes numbers of images
+    completion: Completion = Completion()  # what the taxonomy settled of the targets
 
     def select_rows(self, values: Any, argument: str) -> Any:
         """Select the values of the rows that were kept."""
@@ -128,6 +130,7 @@ def prepare_inputs(
         notes = (*notes, *left_out)
     if is_used is not None:
         targets, ids = targets.take(is_used), None if ids is None else ids[is_used]
+    targets, completion = complete_targets(targets, bind_taxonomy(config.taxonomy, space))
     return TrainingInputs(
         features,
         space,
@@ -143,6 +146,7 @@ def prepare_inputs(
         is_used,
         _text_function(config, text, column_types),
         backbone,
+        completion,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import Model
+from manyhot.models.network_spec import taxonomy_levels
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
 from manyhot.persistence.container import Contents, DocumentReader
@@ -92,7 +94,8 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
     read_backbone(reader, encoder, config.image_params["cache"])
     n_members = reader.integer("n_members", 1, 100_000)
     network, weights = read_network(reader, encoder, len(labels), config, n_members, custom_objects)
-    policy = _policy(reader, labels)
+    network = replace(network, levels=taxonomy_levels(config, labels))
+    policy = _policy(reader, labels, config.taxonomy)
     report = read_report(reader, _check_report)
     evidence = _evidence(reader, len(labels), n_members, config.dtype) if "evidence" in reader else None
     metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
@@ -111,7 +114,7 @@ def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, 
     }, arrays
 
 
-def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
+def _policy(reader: DocumentReader, labels: LabelSpace, taxonomy: tuple[tuple[str, str], ...]) -> DecisionPolicy:
     """Read the decision policy; every part checks what it is made from."""
     calibration = Calibration.from_spec(reader.mapping("policy.calibration"), reader.arrays("calibration/"))
     decision = thresholds.from_spec(reader.mapping("policy.decision"))
@@ -122,7 +125,8 @@ def _policy(reader: DocumentReader, labels: LabelSpace) -> DecisionPolicy:
     counts = {n_decided, len(calibration), n_guaranteed, len(labels)}
     if len(counts) > 1:
         raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
-    return DecisionPolicy(labels, calibration, decision, rules, guarantee, reader.boolean("policy.is_manual"))
+    is_manual = reader.boolean("policy.is_manual")
+    return DecisionPolicy(labels, calibration, decision, rules, guarantee, is_manual, taxonomy)
 
 
 def read_metadata(reader: DocumentReader) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
     evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
     if policy.is_manual or policy.guarantee is not None:
-        scores = cross_fitted_scores(model.config, evidence.unique_scores())
+        scores = cross_fitted_scores(model.config, model.labels, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
         scores, decisions = cross_fitted_decisions(model.config, model.labels, evidence.unique_scores())
@@ -96,7 +96,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         best_epoch=evidence.best_epoch,
         title=Path(file).name if file else "Out-of-fold report",
         model=file,
-        **_threshold_inputs(policy),
+        **_policy_inputs(policy),
     )
     return measure_page(inputs)
 
@@ -143,13 +143,13 @@ def evaluation_page(
         title=f"{Path(file).name if file else 'Model'} on {Path(rows_file).name}",
         model=file,
         file=rows_file,
-        **_threshold_inputs(model.policy),
+        **_policy_inputs(model.policy),
     )
     return measure_page(inputs)
 
 
-def _threshold_inputs(policy: DecisionPolicy) -> dict[str, Any]:
-    """Thresholds in force, and whether and at what price they can be moved."""
+def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:
+    """Thresholds in force, whether and at what price they can be moved, and the taxonomy."""
     obstacle = caution = ""
     name = policy.decision.name
     if policy.thresholds is None:
@@ -158,10 +158,11 @@ def _threshold_inputs(policy: DecisionPolicy) -> dict[str, Any]:
             "for each label, so there is none to move. manyhot thresholds MODEL --metric f1_macro chooses thresholds; "
             "make the report again after that."
         )
-    elif not policy.rules.is_empty:
+    elif not policy.keeps_thresholds:
         obstacle = (
-            "Rules between labels change the answers of this model after its thresholds, so what a threshold alone "
-            "would answer is not what the model answers, and none can be moved here. The curves show thresholds alone."
+            "Rules between labels, or a taxonomy, change the answers of this model after its thresholds, so what a "
+            "threshold alone would answer is not what the model answers, and none can be moved here. The curves show "
+            "thresholds alone."
         )
     elif policy.decision.has_shared_threshold and not policy.is_manual and policy.guarantee is None:
         obstacle = (
@@ -171,7 +172,13 @@ def _threshold_inputs(policy: DecisionPolicy) -> dict[str, Any]:
         )
     elif policy.guarantee is not None:
         caution = "The thresholds in force keep a promise. It ends with the first one that is moved."
-    return {"thresholds": policy.thresholds, "obstacle": obstacle, "caution": caution, "version": __version__}
+    return {
+        "thresholds": policy.thresholds,
+        "obstacle": obstacle,
+        "caution": caution,
+        "version": __version__,
+        "hierarchy": policy.hierarchy,
+    }
 
 
 def _row_contents(model: Model, features: Features, rows: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:

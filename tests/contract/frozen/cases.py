@@ -281,6 +281,13 @@ def mixed_added_labels(folder: Path) -> Case:
     return Case(classifier, frame(CANDIDATES, 27)[0])
 
 
+def taxonomy(folder: Path) -> Case:
+    """Labels in a taxonomy, whose targets it completes; maps of single labels put parents below children."""
+    X, Y = numbers(N, 48)
+    settings = {"taxonomy": [("sad", "quiet"), ("fast", "quiet")], "calibration": "platt"}
+    return Case(trained(X, Y, labels=MOODS, **settings), numbers(CANDIDATES, 49)[0])
+
+
 def custom(X: Any, y: Any, network: Any, **settings: Any) -> MultiLabelClassifier:
     """A small model around a Keras model."""
     told = {
@@ -386,6 +393,7 @@ ROW_CASES = (
     text_function,
     text_pretrained,
     mixed_added_labels,
+    taxonomy,
     custom_sequential,
     custom_two_inputs,
     extreme_sparse,

@@ -3,18 +3,29 @@
 import numpy as np
 import pytest
 
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics import METRICS, brier, compute_label_metrics, compute_metrics, intervals, log_loss
+from manyhot.evaluation.metrics import (
+    METRICS,
+    brier,
+    compute_label_metrics,
+    compute_metrics,
+    intervals,
+    log_loss,
+    metric_names,
+)
 from manyhot.evaluation.metrics.bootstrap import (
     MAX_RESAMPLES,
     MIN_RESAMPLES,
     bootstrap_counts,
     choose_n_resamples,
     decision_statistics,
+    hierarchical_statistics,
     label_ece_intervals,
     score_statistics,
 )
+from manyhot.evaluation.metrics.hierarchical import add_ancestors
 from manyhot.evaluation.metrics.score import decision_entries, score_entries
 
 
@@ -36,6 +47,8 @@ def test_a_draw_says_what_the_measures_say_of_the_rows_as_often_as_they_were_dra
     found = decision_statistics(decision_entries(targets, decisions), times) | score_statistics(
         score_entries(targets, scores), times, 3
     )
+    hierarchy = Hierarchy([(2, 4), (4, 5), (3, 5)], tuple("abcdef"))
+    found |= hierarchical_statistics(add_ancestors(decision_entries(targets, decisions), hierarchy), times)
     label_f1 = found.pop("label_f1")
     space = LabelSpace(tuple("abcdef"))
     of_all = compute_label_metrics(space, targets, scores, decisions)
@@ -44,7 +57,8 @@ def test_a_draw_says_what_the_measures_say_of_the_rows_as_often_as_they_were_dra
         assert len(rows) == len(scores)
         drawn = targets.take(rows)
         expected = {
-            name: score.value for name, score in compute_metrics(drawn, scores[rows], decisions[rows], 3).items()
+            name: score.value
+            for name, score in compute_metrics(drawn, scores[rows], decisions[rows], 3, hierarchy=hierarchy).items()
         }
         expected |= {"brier": brier(drawn, scores[rows]).value, "log_loss": log_loss(drawn, scores[rows]).value}
         of_labels = compute_label_metrics(space, drawn, scores[rows], decisions[rows])
@@ -65,12 +79,12 @@ def test_intervals_are_reproducible_and_hold_the_measured_values():
     assert first.metrics == again.metrics
     assert first.metrics != intervals(targets, scores, decisions, seed=1).metrics
     measured = compute_metrics(targets, scores, decisions)
-    assert set(first.metrics) == {*METRICS, "brier", "log_loss", "ece"}
+    assert set(first.metrics) == {*metric_names(has_taxonomy=False), "brier", "log_loss", "ece"}
     for name, score in measured.items():
         assert first.metrics[name].low <= score.value <= first.metrics[name].high, name
     assert np.isnan(first.f1[1]).all()  # the label without a positive
     assert set(intervals(targets, None, decisions).metrics) == {
-        name for name, row in METRICS.items() if row.needs == "decisions"
+        name for name in metric_names(has_taxonomy=False) if METRICS[name].needs == "decisions"
     }
 
 

@@ -61,7 +61,7 @@ def column(page, key, is_number=True):
 
 def honest(made):
     model = made.classifier.model_
-    return cross_fitted_scores(model.config, model.evidence.unique_scores())
+    return cross_fitted_scores(model.config, model.labels, model.evidence.unique_scores())
 
 
 def at(made, threshold):

@@ -62,7 +62,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:
     """Scores beside frequencies out of fold, over all labels and for the most frequent ones."""
     evidence = current_evidence(model, "draw scores beside frequencies")
-    score_sets = {"calibrated": cross_fitted_scores(model.config, evidence.unique_scores())}
+    score_sets = {"calibrated": cross_fitted_scores(model.config, model.labels, evidence.unique_scores())}
     if not model.policy.calibration.is_identity:
         score_sets = {"raw": evidence.scores, **score_sets}
     most_frequent = np.argsort(-evidence.targets.support(), kind="stable")[:MAX_PLOTTED_LABELS]

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from manyhot.config.label_rules import TAXONOMY, names_taxonomy_file
 from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import IMAGE_NAME
 from manyhot.data.readers.input_files import list_input_files
@@ -61,6 +62,9 @@ def training_inputs(
     yield from _files_at("the weights of the backbone", image_settings.get("weights"))
     for name in ("model", "preset"):
         yield from _files_at("the text encoder", text_settings.get(name))
+    taxonomy = settings.get(TAXONOMY)
+    if isinstance(taxonomy, str) and names_taxonomy_file(taxonomy):
+        yield from _files_at("the taxonomy", taxonomy)
 
 
 def model_inputs(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from manyhot.cli.jobs.console import print_notes
+from manyhot.data.hierarchy import complete_targets
 from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.readers import ReadOptions, read
 from manyhot.data.samples import Samples
@@ -43,6 +44,8 @@ def score_rows(model: Model, samples: Samples, on_bad_image: str, quiet: bool) -
     raw_scores, invalid = predict_scores(model, features, False, on_bad_image, samples)
     targets, ids, notes = samples.targets, samples.row_ids(), list(samples.notes)
     assert isinstance(targets, Targets)
+    targets, completion = complete_targets(targets, model.policy.hierarchy)
+    notes += completion.notes()
     if invalid:
         notes.append(describe_invalid(invalid, "left out", samples))
         print_notes(notes[-1:], quiet)
@@ -56,6 +59,7 @@ def score_rows(model: Model, samples: Samples, on_bad_image: str, quiet: bool) -
         notes=notes,
         raw_scores=None if model.policy.calibration.is_identity else raw_scores,
         decision_info=model.policy.describe(),
+        hierarchy=model.policy.hierarchy,
     )
     decisions, fixed_decisions = model.policy.decide(scores), scores >= 0.5
     report = measure_report(model.labels, targets, scores, decisions, fixed_decisions, model.policy.thresholds, context)

@@ -10,8 +10,9 @@ import numpy as np
 
 from manyhot import validation
 from manyhot.config.label_rules import validate_groups, validate_implications
+from manyhot.data.hierarchy import Hierarchy, find_columns
 from manyhot.data.labels import LabelSpace
-from manyhot.decisions.rules.hierarchy import ExclusiveGroups, Hierarchy, first_highest
+from manyhot.decisions.rules.exclusive_groups import ExclusiveGroups, first_highest
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import blocks
 
@@ -109,17 +110,8 @@ class BoundRules:
         self.space = space
         if rules.min_labels > len(space):
             raise InputError(f"got {rules.min_labels}, but there are {len(space)} labels in all", argument="min_labels")
-        column = {name: j for j, name in enumerate(space.names)}
-
-        def columns(names: tuple[str, ...], argument: str) -> list[int]:
-            for name in names:
-                if name not in column:
-                    hint = validation.did_you_mean(name, space.names)
-                    raise InputError(f"there is no label {validation.shorten(name)}{hint}", argument=argument)
-            return [column[name] for name in names]
-
-        pairs = [columns(pair, "implies") for pair in rules.implies]
-        groups = sorted({tuple(sorted(columns(group, "exclusive"))) for group in rules.exclusive})
+        pairs = find_columns(rules.implies, space, "implies")
+        groups = sorted({tuple(sorted(group)) for group in find_columns(rules.exclusive, space, "exclusive")})
         self._hierarchy = Hierarchy(sorted((child, parent) for child, parent in pairs), space.names)
         self._groups = ExclusiveGroups(groups, self._hierarchy, space.names) if groups else None
 

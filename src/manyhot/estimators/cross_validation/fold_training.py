@@ -25,7 +25,7 @@ from manyhot.estimators.cross_validation.result import CrossValidation, FoldScor
 from manyhot.estimators.cross_validation.splits import Split, repeated_folds, resolve_splits
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
-from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.metrics import METRICS, metric_names
 from manyhot.models.checks import check_learnable
 from manyhot.models.run_identity import run_identity
 
@@ -69,7 +69,7 @@ def cross_validate(
         groups: (n,), group of each row; rows of a group stay in the same fold. None if the rows are ungrouped.
         splits: Pairs (train, test) of row indices, or a scikit-learn splitter; replaces `n_splits`, `n_repeats` and
             `stratify`.
-        metrics: Names of `metrics.METRICS`; None for all.
+        metrics: Names of `metrics.METRICS`; None for all (hierarchical ones with a `taxonomy` only).
         checkpoint: Folder in which the state of training is kept, as for `MultiLabelClassifier.fit`.
         checkpoint_every: Seconds between two states of the same members, above 0.
         resume: Whether to go on from what the folder holds; with an empty one, training begins.
@@ -88,9 +88,10 @@ def cross_validate(
         0.814
     """
     start_time = time.perf_counter()
-    metric_names = list(METRICS) if metrics is None else [validation.one_of(METRICS, metrics=name) for name in metrics]
     classifier = as_classifier(estimator, config)
-    inputs = classifier._inputs(X, y, *classifier._configs())
+    training, runtime = classifier._configs()
+    selected = _selected_metrics(metrics, bool(training.taxonomy))
+    inputs = classifier._inputs(X, y, training, runtime)
     if sample_weight is None and isinstance(X, Samples):
         sample_weight = X.sample_weight
     weights = None
@@ -124,7 +125,7 @@ def cross_validate(
         shared_config.changed(epochs=inputs.config.epochs),
         resolved_splits,
         weights,
-        metric_names,
+        selected,
         engine.platform(),
         int(shared_config.epochs),
     )
@@ -136,6 +137,17 @@ def cross_validate(
     facts = {"config": results[0].config, "seconds": time.perf_counter() - start_time, "stratify": is_stratified}
     scores = [results[number].scores for number in range(len(resolved_splits))]
     return collect_results(inputs.labels, inputs.targets, resolved_splits, scores, facts)
+
+
+def _selected_metrics(metrics: Iterable[str] | None, has_taxonomy: bool) -> list[str]:
+    """The names of the metrics to compute; those of a taxonomy need one."""
+    if metrics is None:
+        return metric_names(has_taxonomy)
+    names = [str(validation.one_of(METRICS, metrics=name)) for name in metrics]
+    for name in names:
+        if METRICS[name].needs_taxonomy and not has_taxonomy:
+            raise InputError(f"{name!r} needs a taxonomy; say taxonomy=..., or leave it out", argument="metrics")
+    return names
 
 
 def fold_identity(job: FoldJob) -> dict[str, Any]:

@@ -146,13 +146,14 @@ class Folds:
         scores = policy.calibrate(scorer.scores(blocks, (first_member, first_member + len(fit.members))))
         decisions, thresholds = policy.decide(scores), policy.thresholds
         fixed_names = [name for name in metric_names if METRICS[name].needs == "decisions"]
-        metrics = compute_metrics(test, scores, decisions, names=metric_names)
+        metrics = compute_metrics(test, scores, decisions, names=metric_names, hierarchy=policy.hierarchy)
+        at_half = compute_metrics(test, None, scores >= 0.5, names=fixed_names, hierarchy=policy.hierarchy)
         return FoldScores(
             scores,
             decisions,
             thresholds,
             metrics,
-            {**metrics, **compute_metrics(test, None, scores >= 0.5, names=fixed_names)},
+            {**metrics, **at_half},
             compute_label_metrics(inputs.labels, test, scores, decisions, thresholds),
         )
 

@@ -5,7 +5,7 @@ from manyhot.evaluation.metrics.bootstrap import Intervals, intervals
 from manyhot.evaluation.metrics.calibration import ece, ece_per_label, reliability
 from manyhot.evaluation.metrics.per_label import compute_label_metrics
 from manyhot.evaluation.metrics.probabilistic import brier, log_loss
-from manyhot.evaluation.metrics.registry import METRICS, compute_metrics
+from manyhot.evaluation.metrics.registry import METRICS, compute_metrics, metric_names
 from manyhot.evaluation.metrics.score import Score
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "intervals",
     "label_propensities",
     "log_loss",
+    "metric_names",
     "reliability",
 ]

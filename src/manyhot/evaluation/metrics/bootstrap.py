@@ -9,10 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from manyhot import validation
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import counts
 from manyhot.evaluation.metrics.calibration import BINS, bin_starts
 from manyhot.evaluation.metrics.classification import row_statistics
+from manyhot.evaluation.metrics.hierarchical import add_ancestors
 from manyhot.evaluation.metrics.probabilistic import log_losses, squared_errors
 from manyhot.evaluation.metrics.ranking import ROW_METRICS, row_values
 from manyhot.evaluation.metrics.registry import METRICS, compute_metrics
@@ -49,7 +51,12 @@ def choose_n_resamples(n_rows: int, n_labels: int) -> int:
 
 
 def intervals(
-    targets: Targets, scores: np.ndarray | None, decisions: np.ndarray | None, k: int = 5, seed: int = 0
+    targets: Targets,
+    scores: np.ndarray | None,
+    decisions: np.ndarray | None,
+    k: int = 5,
+    seed: int = 0,
+    hierarchy: Hierarchy | None = None,
 ) -> Intervals:
     """Compute 95 % intervals of all metrics; targets, scores and decisions have the label axis last."""
     # The percentiles are moved by what the mean of the draws is off the measured value. Calibration errors, which
@@ -64,7 +71,10 @@ def intervals(
     f1 = ece = None
     bounds: dict[str, Interval] = {}
     if decisions is not None:
-        by_decision = decision_statistics(decision_entries(targets, decisions), row_counts)
+        entries = decision_entries(targets, decisions)
+        by_decision = decision_statistics(entries, row_counts)
+        if hierarchy is not None:
+            statistics |= hierarchical_statistics(add_ancestors(entries, hierarchy), row_counts)
         f1 = _percentile_intervals(by_decision.pop("label_f1"))
         statistics |= by_decision
     if scores is not None:
@@ -73,7 +83,11 @@ def intervals(
         bounds["ece"] = Interval(*pooled_ece_interval(entries, row_counts).tolist())
         ece = label_ece_intervals(entries, row_counts)
     provided = {"scores": scores, "decisions": decisions}
-    remaining = [name for name, m in METRICS.items() if provided[m.needs] is not None and name not in statistics]
+    remaining = [
+        name
+        for name, metric in METRICS.items()
+        if provided[metric.needs] is not None and not metric.needs_taxonomy and name not in statistics
+    ]
     statistics |= _resampled_metrics(targets, scores, decisions, row_counts, k, remaining)
     for name, values in statistics.items():
         upper_bound = METRICS[name].upper_bound if name in METRICS else UPPER_BOUNDS[name]
@@ -114,6 +128,20 @@ def decision_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, n
         "f1_macro": _mean(label_f1, np.broadcast_to(label_positives[0] > 0, label_f1.shape)),
         "f1_macro_all": _mean(np.nan_to_num(label_f1), has_known),
         "label_f1": label_f1,
+    }
+
+
+def hierarchical_statistics(entries: Entries, row_counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Hierarchical metrics per resample, float64 (draws,), of entries with their ancestors."""
+    per_row = np.zeros((entries.shape[0], 3))
+    for part in blocks(*entries.shape):
+        values, decisions = entries.values[part], entries.predictions[part]
+        per_row[part] = np.stack([(values & decisions).sum(1), decisions.sum(1), values.sum(1)], axis=1)
+    hits, n_predicted, n_positives = _resample_sums(per_row, row_counts).T
+    return {
+        "hierarchical_f1": counts.f1(hits, n_predicted, n_positives),
+        "hierarchical_precision": counts.precision(hits, n_predicted),
+        "hierarchical_recall": counts.recall(hits, n_positives),
     }
 
 

@@ -14,7 +14,7 @@ def decision_metrics(targets: Targets, decisions: np.ndarray, k: int) -> dict[st
     # F1 and Jaccard stand beside the best of "every label at least this frequent", tuned for that metric; the others
     # beside "every label with a prevalence of 0.5 or more".
     entries = decision_entries(targets, decisions)
-    return {**_label_scores(entries), **_row_scores(entries)}
+    return {**label_scores(entries), **_row_scores(entries)}
 
 
 def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +24,7 @@ def label_counts(entries: Entries) -> tuple[np.ndarray, np.ndarray]:
     return hits, decisions.sum(axis=0, dtype=np.int64)
 
 
-def _label_scores(entries: Entries) -> dict[str, Score]:
+def label_scores(entries: Entries) -> dict[str, Score]:
     """The metrics that the counts of each label give."""
     hits, n_predicted = label_counts(entries)
     positives, n_known = entries.values.sum(axis=0, dtype=np.int64), entries.known_per_label()

@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from manyhot import validation
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import classification, ranking
+from manyhot.evaluation.metrics import classification, hierarchical, ranking
 from manyhot.evaluation.metrics.score import Score
 
 
@@ -21,16 +22,19 @@ from manyhot.evaluation.metrics.score import Score
 class Metric:
     """One metric: how to compute it, and what a report says of it."""
 
-    function: Callable[[Targets, np.ndarray, int], dict[str, Score]]  # (targets, scores or decisions, k) -> by name
+    # (targets, scores or decisions, k) -> by name, where a taxonomy is needed with its hierarchy behind them
+    function: Callable[..., dict[str, Score]]
     needs: Literal["scores", "decisions"]
     title: str  # what a report calls it
     meaning: str  # one sentence on what it says
     misleads: str  # one sentence on when it misleads
     higher_is_better: bool = True
     upper_bound: float = 1.0  # its highest possible value
+    needs_taxonomy: bool = False  # left out where there is none
 
 
 _of_decisions = partial(Metric, classification.decision_metrics, "decisions")
+_of_ancestors = partial(Metric, hierarchical.hierarchical_metrics, "decisions", needs_taxonomy=True)
 _of_label_order = partial(Metric, ranking.label_means, "scores")
 _of_row_order = partial(Metric, ranking.row_ranking, "scores")
 
@@ -77,6 +81,21 @@ METRICS: dict[str, Metric] = {
         "F1, absent labels as 0",
         "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
         "It falls with the number of labels that happen to be absent, whatever the answers are.",
+    ),
+    "hierarchical_f1": _of_ancestors(
+        "Hierarchical F1",
+        "The balance of hierarchical precision and recall.",
+        "It is the micro F1 where answers and targets keep the taxonomy, so frequent labels near the top decide it.",
+    ),
+    "hierarchical_precision": _of_ancestors(
+        "Hierarchical precision",
+        "The share of the predicted labels and their ancestors that hold, over all answers in one pot.",
+        "A wrong label with right ancestors counts as mostly right, the more the deeper the taxonomy is.",
+    ),
+    "hierarchical_recall": _of_ancestors(
+        "Hierarchical recall",
+        "The share of the labels that hold and their ancestors that are predicted, over all answers in one pot.",
+        "Answering the ancestors alone already finds much of it.",
     ),
     # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
     "map": _of_label_order(
@@ -133,12 +152,18 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def metric_names(has_taxonomy: bool) -> list[str]:
+    """The metrics that there are with or without a taxonomy."""
+    return [name for name, row in METRICS.items() if has_taxonomy or not row.needs_taxonomy]
+
+
 def compute_metrics(
     targets: Targets,
     scores: np.ndarray | None,
     decisions: np.ndarray | None,
     k: int = 5,
     names: Iterable[str] | None = None,
+    hierarchy: Hierarchy | None = None,
 ) -> dict[str, Score]:
     """Several metrics at once, sharing the work; much faster than one after the other.
 
@@ -147,7 +172,8 @@ def compute_metrics(
         scores: Probabilities in the shape of the targets, float in [0, 1]; None leaves their metrics out.
         decisions: bool in the shape of the targets; None leaves their metrics out.
         k: Places that `precision_at_k` and `ndcg_at_k` look at, 1 or more.
-        names: The metrics wanted, of `METRICS`; None for all that scores and decisions allow.
+        names: The metrics wanted, of `METRICS`; None for all that scores, decisions and hierarchy allow.
+        hierarchy: Which labels imply others, of a taxonomy; None leaves hierarchical metrics out.
 
     Returns:
         A score by name, in the order of `names`, or of `METRICS`.
@@ -157,14 +183,19 @@ def compute_metrics(
     """
     validation.integer(k=k, low=1)
     is_provided = {"scores": scores is not None, "decisions": decisions is not None}
-    selected = [name for name, row in METRICS.items() if is_provided[row.needs]] if names is None else list(names)
+    if names is None:
+        names = [name for name in metric_names(hierarchy is not None) if is_provided[METRICS[name].needs]]
+    selected = list(names)
     for name in selected:
         validation.one_of(METRICS, names=name)
+        if METRICS[name].needs_taxonomy and hierarchy is None:
+            raise InputError(f"{name!r} needs a taxonomy of the labels, and there is none", argument="names")
         if not is_provided[METRICS[name].needs]:
             raise InputError(f"needed for {name!r}, got None", argument=METRICS[name].needs)
     measured: dict[str, Score] = {}
     for name in selected:
         values = scores if METRICS[name].needs == "scores" else decisions
         if name not in measured and values is not None:
-            measured |= METRICS[name].function(targets, values, k)
+            more = (hierarchy,) if METRICS[name].needs_taxonomy else ()
+            measured |= METRICS[name].function(targets, values, k, *more)
     return {name: measured[name] for name in selected}

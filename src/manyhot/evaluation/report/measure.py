@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from manyhot import validation
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -53,6 +54,7 @@ class ReportContext:
     training: Mapping[str, Any] = field(default_factory=dict)  # a summary of the training curves
     raw_scores: np.ndarray | None = None  # before calibration; None where there are no others
     decision_info: Mapping[str, Any] = field(default_factory=dict)  # `DecisionPolicy.describe()`
+    hierarchy: Hierarchy | None = None  # of a taxonomy
 
     def __post_init__(self) -> None:
         validation.one_of(SCORES_FROM, scores_from=self.scores_from)
@@ -70,9 +72,10 @@ def measure_report(
 ) -> dict[str, Any]:
     """Measure scores and decisions, label axis last, as plain JSON values; None where undefined."""
     context = context or ReportContext()
-    measured = compute_metrics(targets, scores, decisions, k)
+    measured = compute_metrics(targets, scores, decisions, k, hierarchy=context.hierarchy)
     score_metrics = {name: score for name, score in measured.items() if METRICS[name].needs == "scores"}
-    fixed_measured = {**compute_metrics(targets, None, fixed_decisions, k), **score_metrics}
+    at_half = compute_metrics(targets, None, fixed_decisions, k, hierarchy=context.hierarchy)
+    fixed_measured = {**at_half, **score_metrics}
     columns = compute_label_metrics(space, targets, scores, decisions, thresholds)
     fixed_columns = compute_label_metrics(space, targets, scores, fixed_decisions)
     data = describe(space, targets)

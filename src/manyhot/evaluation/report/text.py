@@ -135,6 +135,9 @@ def _decision_summary(report: Mapping[str, Any]) -> str:
         lines.append(info["guarantee"])
     else:
         lines.append(info.get("meaning", f"Decision: {info['decision']}."))
+    if info.get("taxonomy_pairs"):  # a report of before has none
+        pairs = pluralize(info["taxonomy_pairs"], "pair")
+        lines.append(f"Taxonomy: {pairs} of a label and its parent, which no score and no answer contradicts.")
     return "\n".join(wrap(line) for line in lines)
 
 

@@ -57,6 +57,8 @@ def pixel_inputs(
     """X and y in any form as `train_pixels` takes them; features are an `ImageSet`."""
     if config.network == CUSTOM:
         raise InputError("a Keras model of your own gives no labels of pixels; say 'unet'", argument="network")
+    if config.taxonomy:
+        raise InputError("labels of pixels take no taxonomy yet; leave it away, or say implies", argument="taxonomy")
     check_no_skips(runtime.on_bad_image)
     samples = X if isinstance(X, Samples) else None
     y, names = resolve_targets(samples, y, labels)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import KINDS, DataChecks
@@ -81,14 +82,15 @@ class PageInputs:
     model: str | None = None  # its file, if known
     file: str | None = None  # of the rows; None for those of training
     version: str = ""  # of manyhot
+    hierarchy: Hierarchy | None = None  # of a taxonomy
 
 
 def measure_page(inputs: PageInputs) -> dict[str, Any]:
     """Measure what the report leaves open; all of the page as plain JSON values."""
     targets, scores = inputs.targets, inputs.scores
     k = int(inputs.report["k"])
-    decision_intervals = intervals(targets, scores, inputs.decisions, k, SEED)
-    fixed_intervals = intervals(targets, None, scores >= 0.5, k, SEED)
+    decision_intervals = intervals(targets, scores, inputs.decisions, k, SEED, inputs.hierarchy)
+    fixed_intervals = intervals(targets, None, scores >= 0.5, k, SEED, inputs.hierarchy)
     hits, n_predicted = label_counts(decision_entries(targets, inputs.deployed_decisions))
     counts = count_by_threshold(targets, scores).astype("<u4").tobytes()
     errors = worst_errors(targets, scores, inputs.decisions)

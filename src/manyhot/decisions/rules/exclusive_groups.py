@@ -1,51 +1,18 @@
-"""Implications and exclusive groups as arrays (l, r), one line per label, for many rows at a time."""
+"""Exclusive groups as arrays (l, r), one line per label, for many rows at a time."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot import validation
+from manyhot.data.hierarchy import Hierarchy
 from manyhot.errors import InputError
 
 # Most pairs of a label and a group member that it is or implies; real hierarchies have a few for each label
 MAX_MEMBERSHIPS = 5_000_000
-
-
-class Hierarchy:
-    """Who implies whom."""
-
-    def __init__(self, pairs: Sequence[tuple[int, int]], names: tuple[str, ...]) -> None:
-        self.parents: dict[int, list[int]] = {}
-        children: dict[int, list[int]] = {}
-        for child, parent in pairs:
-            self.parents.setdefault(child, []).append(parent)
-            children.setdefault(parent, []).append(child)
-        self.height = _compute_heights(children, names)
-        edges = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-        edges = edges[np.argsort(self.height[edges[:, 1]], kind="stable")]
-        ends = np.flatnonzero(np.diff(self.height[edges[:, 1]])) + 1
-        self._levels = [_group_by_parent(level) for level in np.split(edges, ends) if len(level)]
-        self._edges = _group_by_parent(edges) if len(edges) else None
-
-    def propagate(self, values: np.ndarray) -> np.ndarray:
-        """Each label's value raised to the highest of those that imply it; the array (l, r) itself, changed."""
-        for children, starts, parents in self._levels:
-            child_values = np.maximum.reduceat(values[children], starts, axis=0)
-            values[parents] = np.maximum(values[parents], child_values)
-        return values
-
-    def leaves(self, selected: np.ndarray) -> np.ndarray:
-        """Those taken, bool (l, r), that no other label taken implies; a new array."""
-        leaves = selected.copy()
-        if self._edges is not None:
-            children, starts, parents = self._edges
-            leaves[parents] &= ~np.maximum.reduceat(selected[children], starts, axis=0)
-        return leaves
 
 
 class ExclusiveGroups:
@@ -131,29 +98,6 @@ def _incidence(lines: Sequence[Sequence[int]], width: int) -> sp.csr_array:
     ones = np.ones(starts[-1], dtype=np.int32)
     columns = np.fromiter(itertools.chain.from_iterable(lines), dtype=np.int64, count=len(ones))
     return sp.csr_array((ones, columns, starts), shape=(len(lines), width))
-
-
-def _group_by_parent(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Children sorted by parent, where each parent's begin, and the parents; for edges (e, 2), e > 0."""
-    edges = edges[np.argsort(edges[:, 1], kind="stable")]
-    parents, starts = np.unique(edges[:, 1], return_index=True)
-    return edges[:, 0], starts, parents
-
-
-def _compute_heights(children: dict[int, list[int]], names: tuple[str, ...]) -> np.ndarray:
-    """The longest way down from each label, int (l,); a circle is refused."""
-    height = np.zeros(len(names), dtype=np.intp)
-    try:
-        for label in TopologicalSorter(children).static_order():  # children before their parents
-            height[label] = max((height[child] + 1 for child in children.get(label, ())), default=0)
-    except CycleError as error:
-        circle = error.args[1][:-1]
-        first = circle.index(min(circle))
-        way = " > ".join(names[j] for j in (*circle[first:], *circle[: first + 1]))
-        raise InputError(
-            f"implications go in a circle: {validation.shorten(way)}; leave one of them out", argument="implies"
-        ) from None
-    return height
 
 
 def _implied_members(members: np.ndarray, hierarchy: Hierarchy, n_labels: int) -> dict[int, frozenset[int]]:
