@@ -3,7 +3,8 @@
 Usage: python benchmarks/taxonomy.py [--seeds 3] [--out results/taxonomy.json]
 A term such as cs.LG implies its archive cs, which is a label too. One split of the rows (70 % train), the same for all;
 targets are the same and complete, so that only the constraint in training and in the scores differs. Inconsistent are
-pairs of a row and a term whose score (or decision) is above that of its archive. Means over the seeds. Needs MANYHOT_DATA.
+pairs of a row and a term whose score (or decision) is above that of its archive. Means over the seeds. Needs
+MANYHOT_DATA.
 """
 
 import argparse

@@ -37,7 +37,14 @@ SHELL = {
         for line in block.splitlines()
         if line.startswith("manyhot ")
     ]
-    for name in ("README.md", "docs/report.md", "docs/serve.md", "docs/checkpoints.md", "docs/bulk.md", "docs/taxonomy.md")
+    for name in (
+        "README.md",
+        "docs/report.md",
+        "docs/serve.md",
+        "docs/checkpoints.md",
+        "docs/bulk.md",
+        "docs/taxonomy.md",
+    )
 }
 SIZES = ((auto, "resolve_sizes"), (fold_training, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
 

@@ -55,13 +55,14 @@ class Explanation:
         is_predicted: Whether the model answers it.
         logit: What is explained: the mean over the members of the raw logit, before sigmoid (or softmax) and
             calibration. With softmax only differences between labels count: what speaks for all labels alike changes
-            no score.
+            no score. Of a parent in a taxonomy it is the highest logit of the labels below it and its own.
         constant: That mean for a row of typical numbers (plain zeros with `preprocessing="none"`), no known level or
             word, and the mean of each category of two values. With images: for this row with images of one colour, the
             mean of training.
         unexplained: Logit less the constant and the contributions of everything in the row, listed here or not. 0 but
-            for rounding without hidden layers (`hidden_layer_sizes=()`); with them contributions are slopes, and this
-            is how far they miss the sum. With images: how far a sum of steps misses the integral.
+            for rounding without hidden layers (`hidden_layer_sizes=()`); with them, or below a parent in a taxonomy,
+            contributions are slopes, and this is how far they miss the sum. With images: how far a sum of steps misses
+            the integral.
         for_: The strongest reasons for the label, strongest first.
         against: The strongest reasons against it, strongest first.
         maps: Column of images -> float64 (h, w), what each pixel adds to the logit, in the size that the network gets;
