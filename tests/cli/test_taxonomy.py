@@ -1,5 +1,7 @@
 """`--taxonomy`, as pairs and as a file."""
 
+import json
+
 import pytest
 
 from manyhot import load
@@ -30,9 +32,10 @@ def test_train_predict_and_evaluate(manyhot, table, tree, tmp_path, kind):
     assert load(tmp_path / "m.manyhot").taxonomy[0] == ("mood_sad", "mood_quiet")
     done = manyhot("predict", tmp_path / "m.manyhot", table, "--json")
     assert done.code == 0, done.err
-    for row in done.document["predictions"]:
-        scores = row["probabilities"]
-        assert scores["mood_quiet"] >= max(scores["mood_sad"], scores["mood_fast"])
+    predictions = [json.loads(line) for line in done.out.splitlines()]
+    assert len(predictions) == 60
+    for row in predictions:
+        assert row["p_mood_quiet"] >= max(row["p_mood_sad"], row["p_mood_fast"])
         assert "mood_quiet" in row["labels"] or not row["labels"]
     done = manyhot("evaluate", tmp_path / "m.manyhot", table, "--json")
     assert done.code == 0, done.err

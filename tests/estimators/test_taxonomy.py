@@ -189,7 +189,7 @@ def test_a_guarantee_takes_one_threshold_for_all_labels(fitted, tmp_path):
     assert_consistent(classifier.predict(X))
     other = load(tmp_path / "animals.manyhot")
     with pytest.raises(InputError, match="per_label=False"):
-        other.guarantee(X, Y, false_discovery_rate=0.6, per_label=True)
+        other.guarantee(X, Y, miss_rate=0.2, per_label=True)
 
 
 def test_cross_validation_measures_with_ancestors():
