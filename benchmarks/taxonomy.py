@@ -1,6 +1,6 @@
 """arXiv's terms under their archives: the same networks without a taxonomy, with implied decisions, and with one.
 
-Usage: python benchmarks/taxonomy.py [--seeds 3] [--out results/taxonomy.json]
+Usage: python benchmarks/taxonomy.py [--seeds 3] [--members 4] [--out results/taxonomy.json]
 A term such as cs.LG implies its archive cs, which is a label too. One split of the rows (70 % train), the same for all;
 targets are the same and complete, so that only the constraint in training and in the scores differs. Inconsistent are
 pairs of a row and a term whose score (or decision) is above that of its archive. Means over the seeds. Needs
@@ -71,6 +71,7 @@ def measured(classifier: MultiLabelClassifier, X: pl.DataFrame, truth: np.ndarra
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "taxonomy.json")
     options = parser.parse_args()
     root = Path(os.environ.get("MANYHOT_DATA") or sys.exit("set MANYHOT_DATA to the folder that holds the data sets"))
@@ -82,7 +83,12 @@ def main() -> None:
         for settings in ({}, {"taxonomy": taxonomy}):
             began = time.perf_counter()
             classifier = MultiLabelClassifier(
-                labels=labels, column_types={"text": "text"}, random_state=seed, verbose=0, **settings
+                labels=labels,
+                n_members=options.members,
+                column_types={"text": "text"},
+                random_state=seed,
+                verbose=0,
+                **settings,
             ).fit(X[train], Y[train])
             seconds = round(time.perf_counter() - began, 1)
             hierarchy = bind_taxonomy(taxonomy, classifier.model_.labels)
@@ -98,6 +104,7 @@ def main() -> None:
         told = ", ".join(f"{key} {value:.4f}" for key, value in result["mean"].items())
         print(f"{name}: {told}")
     facts = {"train rows": len(train), "test rows": len(test), "labels": len(labels), "pairs": len(taxonomy)}
+    facts["members"] = options.members
     options.out.write_text(json.dumps({**facts, **results}, indent=1) + "\n")
 
 

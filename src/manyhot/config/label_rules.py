@@ -95,9 +95,9 @@ def _read_taxonomy(path: Path) -> tuple[tuple[str, str], ...]:
     header = rows[0] if rows else []
     for name in ("parent", "child"):
         if header.count(name) != 1:
-            number = "no column" if name not in header else "more than one column"
+            found = "no column" if name not in header else "more than one column"
             raise InputError(
-                f"has {number} {name!r}; expected a header with parent and child, got {validation.shorten(header)}",
+                f"has {found} {name!r}; expected a header with parent and child, got {validation.shorten(header)}",
                 file=path,
                 argument=TAXONOMY,
             )
