@@ -1,10 +1,10 @@
 """arXiv's terms under their archives: the same networks without a taxonomy, with implied decisions, and with one.
 
 Usage: python benchmarks/taxonomy.py [--seeds 3] [--members 4] [--out results/taxonomy.json]
-A term such as cs.LG implies its archive cs, which is a label too. One split of the rows (70 % train), the same for all;
-targets are the same and complete, so that only the constraint in training and in the scores differs. Inconsistent are
-pairs of a row and a term whose score (or decision) is above that of its archive. Means over the seeds. Needs
-MANYHOT_DATA.
+A term such as cs.LG implies its archive cs, which is a label too. Networks on words and word pairs; one split of the
+rows (70 % train), the same for all; targets are the same and complete, so that only the constraint in training and in
+the scores differs. Inconsistent are pairs of a row and a term whose score (or decision) is above that of its archive.
+Means over the seeds. Needs MANYHOT_DATA.
 """
 
 import argparse
@@ -86,6 +86,7 @@ def main() -> None:
                 labels=labels,
                 n_members=options.members,
                 column_types={"text": "text"},
+                text_params={"max_words": 8000, "max_characters": 0},
                 random_state=seed,
                 verbose=0,
                 **settings,
