@@ -84,10 +84,12 @@ def test_every_flipped_bit_is_noticed(file):
 
 def test_another_format_says_what_to_do(file):
     header, sealed, data = taken_apart(file)
-    put_together(file, header, {"format": 3, "manyhot": "9.1", "other": []}, data)
-    assert_refused(file, "newer manyhot 9.1", "format 3", "pip install -U manyhot")
+    put_together(file, header, {"format": 4, "manyhot": "9.1", "other": []}, data)
+    assert_refused(file, "newer manyhot 9.1", "format 4", "formats 2 to 3", "pip install -U manyhot")
     put_together(file, header, {"format": 1, "manyhot": "0.1.2", "other": []}, data)
-    assert_refused(file, "older manyhot 0.1.2 in format 1", "format 2", "train again", "load it with manyhot 0.1.2")
+    assert_refused(
+        file, "older manyhot 0.1.2 in format 1", "formats 2 to 3", "train again", "load it with manyhot 0.1.2"
+    )
     put_together(file, header, {"format": 1}, data)
     assert_refused(file, "older manyhot in format 1", "train again, or load it with that version")
     for number in (0, -1, True, 1.0, "1", None):

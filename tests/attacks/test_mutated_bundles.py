@@ -11,6 +11,8 @@ import pytest
 from manyhot.errors import BundleError
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models import half_precision
+from manyhot.persistence.container import describe
 from tests.attacks.mutations import joined, mutants, parts_of
 
 WATCHED = {"exec", "compile", "import", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect"}
@@ -28,7 +30,7 @@ def watch(event: str, details: tuple) -> None:
 
 @pytest.fixture(scope="module")
 def seed_files(tmp_path_factory):
-    """Two small real bundles: numbers with batch norm and dropout, and a table with categories."""
+    """Small real bundles: numbers with batch norm and dropout, a table with categories, a text in half precision."""
     import polars as pl
 
     generator = np.random.default_rng(0)
@@ -41,11 +43,16 @@ def seed_files(tmp_path_factory):
     MultiLabelClassifier(dropout=0.0, **small).fit(frame, np.where(generator.random(Y.shape) < 0.2, np.nan, Y)).save(
         folder / "table.manyhot"
     )
-    return [folder / "matrix.manyhot", folder / "table.manyhot"]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(half_precision, "MIN_WEIGHTS", 0)
+        words = np.where(X > 0, ["good", "old", "red"], "and")
+        MultiLabelClassifier(**small).fit([" ".join(row) for row in words], Y).save(folder / "text.manyhot")
+    assert describe(folder / "text.manyhot")["arrays"]["network/trainable.0"]["dtype"] == "float16"
+    return [folder / "matrix.manyhot", folder / "table.manyhot", folder / "text.manyhot"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [600, pytest.param(10_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("n", [900, pytest.param(15_000, marks=pytest.mark.exhaustive)])
 def test_damaged_bundles(seed_files, tmp_path, n):
     for file in seed_files:
         str(load(file).report_)
@@ -54,7 +61,7 @@ def test_damaged_bundles(seed_files, tmp_path, n):
     outcomes: Counter = Counter()
     slowest = 0.0
     for k, file in enumerate(seed_files):
-        for kind, content in mutants(file, n // 2, seed=k):
+        for kind, content in mutants(file, n // len(seed_files), seed=k):
             path.write_bytes(content)
             SEEN.clear()
             began = time.perf_counter()

@@ -109,6 +109,16 @@ class Scorer:
             return np.zeros((0, *self.network.output_shape[1:]), dtype=self.dtype)
         return np.concatenate(results)
 
+    def write_rows(self, leaf: int, member: int, first: int, rows: np.ndarray) -> None:
+        """Replace rows, from `first` on, of a member's trainable array (f, u), in place where the device can."""
+        with use_dtype(self.dtype):
+            args = (
+                self.weights.trainable[leaf],
+                *jax.device_put((rows, np.int32(member), np.int32(first)), self.device),
+            )
+            program = PROGRAMS.get_or_compile("write rows", lambda: _write_rows, args, donate=(0,))
+            self.weights.trainable[leaf] = program(*args)
+
     def _batch_rows(self, n_rows: int) -> int:
         n_pixels = math.prod(self.network.output_shape[1:-1])
         size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else self.runtime.predict_batch_size
@@ -133,6 +143,10 @@ class Scorer:
             build = partial(_build_mean_program, self.network, output, dict(table_entries), size)
             program = self._programs[key] = PROGRAMS.get_or_compile(shared, build, (self.weights, self.levels, *args))
         return program(self.weights, self.levels, *args)
+
+
+def _write_rows(leaf: jax.Array, rows: jax.Array, member: jax.Array, first: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_slice(leaf, rows[None], (member, first, 0))
 
 
 def _build_mean_program(network: Any, output: Callable, table_entries: Mapping[str, int], size: int) -> Callable:

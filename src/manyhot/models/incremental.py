@@ -30,6 +30,7 @@ from manyhot.models.cross_fitting import (
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.evidence import TrainingRows, concatenate_rows
 from manyhot.models.fine_tuning import fine_tuning_plan, is_fine_tuned
+from manyhot.models.half_precision import round_tables, sample_blocks
 from manyhot.models.measuring import InputRows
 from manyhot.models.model import Model
 from manyhot.models.network_spec import NetworkSpec
@@ -199,6 +200,7 @@ def continue_training(
     batch_size = int(config.batch_size)
     trained = engine.train(factory, data, parts, config, model.runtime, batch_size, model.weights, callback)
     model.use_weights(trained.weights)
+    round_tables(model.scorer(), model.network, model.weights, sample_blocks(blocks, rows))
     if model.evidence is not None:
         old, row_ids = model.evidence.rows, np.arange(1, len(weights) + 1).astype(str)
         held_out = np.zeros((len(weights), model.n_members), dtype=bool)

@@ -75,6 +75,11 @@ class NetworkSpec:
         n_word_weights = sum(self.settings.get("vocabularies", {}).values()) * self.settings.get("units", 0)
         return n_word_weights + sum(width * units for width, units in self.tables().values())
 
+    @property
+    def n_tables(self) -> int:
+        """How many of the trainable arrays are tables, or vectors of words; they come first."""
+        return len(self.tables()) + len(self.settings.get("vocabularies", {}))
+
     def tables(self) -> dict[str, tuple[int, int]]:
         """Name of a wide sparse block -> shape of its table."""
         units = networks.first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
@@ -102,6 +107,11 @@ class TrunkSpec:
             tables=self.tables(),
             init_tables=partial(_init_tables, self.tables(), lambda member: initial),
         )
+
+    @property
+    def n_tables(self) -> int:
+        """How many of the trainable arrays are tables; they come first."""
+        return len(self.settings["tables"])
 
     def tables(self) -> dict[str, tuple[int, int]]:
         """Name of a wide sparse block -> shape of its table."""

@@ -1,7 +1,8 @@
 """From features, targets and settings to a trained model, its thresholds and its report.
 
-Every kind of training takes the same steps: drop rows of weight 0, check, prepare, train, score every row by members
-that never saw it, decide, report. Pixels, streams and added labels differ in how rows are prepared and scored.
+Every kind of training takes the same steps: drop rows of weight 0, check, prepare, train, round tables of weights,
+score every row by members that never saw it, decide, report. Pixels, streams and added labels differ in how rows are
+prepared and scored.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from manyhot.models.checks import check_learnable, check_n_rows
 from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, row_history, score_out_of_fold
 from manyhot.models.epoch_search import train_searched
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
+from manyhot.models.half_precision import round_fit
 from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
 from manyhot.models.run_identity import fit_identity
@@ -87,8 +89,9 @@ def build_model(
     runtime: RuntimeConfig,
     rows: InputRows,
 ) -> Model:
-    """Everything after training: out-of-fold scores, the policy, the evidence, the report."""
+    """Everything after training: tables rounded, out-of-fold scores, the policy, the evidence, the report."""
     model = Model(untrained.space, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
+    round_fit(model.scorer(), fit, model.weights)
     scored = _score_rows(model, fit, rows)
     decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, training_notes(rows, fit))
     return model

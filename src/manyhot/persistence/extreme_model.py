@@ -54,7 +54,7 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any],
         "versions": versions(),
     }
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
-    arrays |= weight_arrays(model.weights) | {
+    arrays |= weight_arrays(model.weights, model.network.n_tables) | {
         "network/kernel": model.weights.kernel,
         "network/bias": model.weights.bias,
         "labels/ends": label_ends,
@@ -95,7 +95,9 @@ def _weights(reader: DocumentReader, spec: TrunkSpec, n_labels: int) -> engine.E
     """Read the arrays, each of exactly the shape that the described network has."""
     trainable, fixed = spec.weight_shapes()
     return engine.ExtremeWeights(
-        *read_weights(reader, "network/", ([(shape, None) for shape in trainable], fixed), spec.dtype),
+        *read_weights(
+            reader, "network/", ([(shape, None) for shape in trainable], fixed), spec.dtype, n_tables=spec.n_tables
+        ),
         reader.array("network/kernel", dtype=spec.dtype, shape=(n_labels, spec.settings["hidden_layer_sizes"][-1])),
         reader.array("network/bias", dtype=spec.dtype, shape=(n_labels,)),
     )

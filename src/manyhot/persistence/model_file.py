@@ -58,7 +58,7 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
     }
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
     arrays |= {f"calibration/{name}": array for name, array in policy_arrays.items()}
-    arrays |= weight_arrays(model.weights)
+    arrays |= weight_arrays(model.weights, model.network.n_tables)
     container.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
 
 

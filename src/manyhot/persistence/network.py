@@ -15,6 +15,7 @@ from manyhot.config.training import BUILT_NETWORKS, CUSTOM, LOSSES, TrainingConf
 from manyhot.encoders import Encoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.errors import BundleError
+from manyhot.models.half_precision import exact_half
 from manyhot.models.network_spec import NetworkSpec, choose_network, network_settings
 from manyhot.persistence.container import DocumentReader
 from manyhot.persistence.encoder import MAX_UNITS
@@ -41,7 +42,8 @@ def read_network(
     else:
         network = _network(reader, encoder, n_labels, config)
         layouts = _weight_layouts(network, n_elements)
-    return network, engine.Weights(*read_weights(reader, "network/", layouts, config.dtype, (n_members,)))
+    arrays = read_weights(reader, "network/", layouts, config.dtype, (n_members,), network.n_tables)
+    return network, engine.Weights(*arrays)
 
 
 def network_document(network: NetworkSpec) -> dict[str, Any]:
@@ -138,22 +140,38 @@ def read_weights(
     layouts: Iterable[Sequence[Layout]],
     dtype: str,
     members: tuple[int, ...] = (),
+    n_tables: int = 0,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read trainable and fixed weights, each of exactly its shape and dtype (None: `dtype`)."""
-    trainable, fixed = (
-        [
-            reader.array(f"{prefix}{kind}.{k}", dtype=own_dtype or dtype, shape=(*members, *shape))
+    """Read trainable and fixed weights, each of exactly its shape and dtype (None: `dtype`).
+
+    The first `n_tables` trainable ones may be stored in half precision where `dtype` is "float32", which they become.
+    """
+
+    def read(kind: str, kind_layouts: Sequence[Layout], n_half: int) -> list[np.ndarray]:
+        return [
+            reader.array(
+                f"{prefix}{kind}.{k}", dtype=own_dtype or dtype, shape=(*members, *shape), is_half_allowed=k < n_half
+            )
             for k, (shape, own_dtype) in enumerate(kind_layouts)
         ]
-        for kind, kind_layouts in zip(("trainable", "fixed"), layouts, strict=True)
-    )
-    return trainable, fixed
+
+    trainable, fixed = layouts
+    return read("trainable", trainable, n_tables if dtype == "float32" else 0), read("fixed", fixed, 0)
 
 
-def weight_arrays(weights: engine.Weights | engine.ExtremeWeights) -> dict[str, np.ndarray]:
-    """Name the weights as `read_weights` reads them, under "network/"."""
-    arrays = {f"network/trainable.{k}": leaf for k, leaf in enumerate(weights.trainable)}
+def weight_arrays(weights: engine.Weights | engine.ExtremeWeights, n_tables: int) -> dict[str, np.ndarray]:
+    """Name the weights as `read_weights` reads them, under "network/"; rounded tables are stored as float16."""
+    arrays = {
+        f"network/trainable.{k}": _stored_table(leaf) if k < n_tables else leaf
+        for k, leaf in enumerate(weights.trainable)
+    }
     return arrays | {f"network/fixed.{k}": leaf for k, leaf in enumerate(weights.fixed)}
+
+
+def _stored_table(table: np.ndarray) -> np.ndarray:
+    """A table as float16 where that changes no value."""
+    half = exact_half(table) if table.dtype == np.float32 else None
+    return table if half is None else half
 
 
 def read_backbone(reader: DocumentReader, encoder: Encoder, is_cached: bool) -> None:

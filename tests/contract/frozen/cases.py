@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
 from manyhot.data.readers import ReadOptions
 from manyhot.encoders.text.custom import PROBE
+from manyhot.models import half_precision
 from manyhot.networks.text_transformer import preset_function
 from tests.contract.frozen.answers import Doubled, letter_shares
 from tests.fixtures.text_files import WORDS, preset_folder, static_folder
@@ -183,6 +185,15 @@ def text_tfidf(folder: Path) -> Case:
     Y = numbers(2 * N, 12)[1]
     X = sentences(Y, 12)
     return Case(trained(X, Y, decision="jaccard_samples", **settings), sentences(numbers(CANDIDATES, 13)[1], 13))
+
+
+def text_half_precision(folder: Path) -> Case:
+    """Texts whose table of weights is rounded to half precision, as larger ones are."""
+    settings = {"text_params": {"max_words": 30, "max_characters": 40}, "loss": "binary_crossentropy"}
+    Y = numbers(2 * N, 48)[1]
+    with patch.object(half_precision, "MIN_WEIGHTS", 0):
+        classifier = trained(sentences(Y, 48), Y, labels=MOODS, **settings)
+    return Case(classifier, sentences(numbers(CANDIDATES, 49)[1], 49))
 
 
 def text_hashed(folder: Path) -> Case:
@@ -386,6 +397,7 @@ ROW_CASES = (
     two_classes,
     exclusive_labels,
     text_tfidf,
+    text_half_precision,
     text_hashed,
     text_static,
     text_attention,

@@ -45,6 +45,11 @@ class TopScorer:
                 labels[first : first + count], scores[first : first + count] = (np.asarray(a)[:count] for a in outputs)
         return labels, scores
 
+    def replace_table(self, number: int, table: np.ndarray) -> None:
+        """Replace one of the trunk's tables by another of its shape."""
+        with use_dtype(self.dtype):
+            self.weights[0][number] = jax.device_put(table, self.device)
+
     def _dispatch(self, k: int, batch: dict[str, Any]) -> Any:
         table_entries = batch_entries(batch, self.networks.tables, self.device.platform)
         batch = jax.device_put(batch, self.device)

@@ -20,6 +20,7 @@ from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.models.cross_fitting import CrossFit, fits_together, prepare_cross_fit, score_out_of_fold, subset
 from manyhot.models.epoch_search import train_searched
+from manyhot.models.half_precision import round_fit
 from manyhot.models.training_data import TrainingInputs
 
 # encoded rows, weights and optimizer variables of the fits that are trained together
@@ -110,6 +111,7 @@ class Folds:
             scorer = engine.Scorer(networks, trained.weights, config.dtype, runtime, config.head)
             first_member = 0
             for number, fit in zip(fit_numbers, trained_fits, strict=True):
+                round_fit(scorer, fit, trained.weights, first_member)  # as `fit` would
                 scores = self._score(number, fit, scorer, first_member)
                 yield number, FoldResult(scores, fit.config.to_dict(), engine.platform())
                 first_member += len(fit.members)

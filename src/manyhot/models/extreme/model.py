@@ -20,6 +20,7 @@ from manyhot.errors import InputError
 from manyhot.evaluation.metrics import TopK, label_propensities
 from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
+from manyhot.models.half_precision import round_top_tables, sample_blocks
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.models.training_data import TrainingInputs
 
@@ -104,7 +105,10 @@ def train_extreme_model(
         "batch_size": int(resolved.batch_size),
         "loss": [float(loss) for loss in curve],
     }
-    _fit_threshold(model, {name: block[held_out] for name, block in blocks.items()}, targets[held_out], training)
+    held_out_blocks = {name: block[held_out] for name, block in blocks.items()}
+    sample = sample_blocks(held_out_blocks, np.arange(len(held_out)))
+    round_top_tables(model.scorer, spec, weights, sample, model.max_predictions)
+    _fit_threshold(model, held_out_blocks, targets[held_out], training)
     model.report["notes"] = list(inputs.notes)
     return model
 

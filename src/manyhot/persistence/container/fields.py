@@ -138,15 +138,20 @@ class DocumentReader:
         finite: bool = True,
         low: float = -math.inf,
         high: float = math.inf,
+        is_half_allowed: bool = False,
     ) -> np.ndarray:
-        """Take one array of exactly this dtype and shape (None: any size) in [low, high]; NaN only if not `finite`."""
+        """Take one array of exactly this dtype and shape (None: any size) in [low, high]; NaN only if not `finite`.
+
+        `is_half_allowed` takes one of float16 too, and returns its values in `dtype`.
+        """
         if name not in self._arrays:
             hint = validation.did_you_mean(name, islice(self._arrays, 1000))  # not all: a file may name many
             self._fail(f"the array {name!r} is missing{hint}")
         array = self._arrays[name]
         self._read_arrays.add(name)
-        if array.dtype != np.dtype(dtype):
-            self._fail(f"the array {name!r} has dtype {array.dtype}, expected {np.dtype(dtype)}")
+        dtypes = [np.dtype(dtype), *([np.dtype(np.float16)] if is_half_allowed else [])]
+        if array.dtype not in dtypes:
+            self._fail(f"the array {name!r} has dtype {array.dtype}, expected {' or '.join(map(str, dtypes))}")
         if len(shape) != array.ndim or any(w not in (None, g) for w, g in zip(shape, array.shape, strict=True)):
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
             self._fail(f"the array {name!r} has shape {array.shape}, expected ({wanted})")
@@ -156,7 +161,7 @@ class DocumentReader:
         is_bounded = low > -math.inf or high < math.inf
         if is_bounded and numbers.size and not (numbers.min() >= low and numbers.max() <= high):
             self._fail(f"the array {name!r} holds values outside {low:g} to {high:g}")
-        return array
+        return array.astype(dtype, copy=False)
 
     def finish(self) -> None:
         """Raise `BundleError` if any key or any array was not taken."""

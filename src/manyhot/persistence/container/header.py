@@ -16,7 +16,8 @@ from manyhot.persistence.container import strict_json
 from manyhot.persistence.container.limits import Limits
 from manyhot.version import __version__
 
-FORMAT = 2
+FORMAT = 3  # of files that are written
+OLDEST_FORMAT = 2  # that is read
 DOCUMENT_KEY = "manyhot"
 CHECKSUM_KEY = "manyhot_sha256"
 DTYPES = {
@@ -65,6 +66,7 @@ class Entry:
 class Header:
     """A header that passed the audit; `entries` are in the order of the file."""
 
+    format: int
     version: str
     parts: dict[str, dict[str, Any]]
     document: dict[str, Any]
@@ -83,7 +85,7 @@ def audit(raw: bytes, n_data_bytes: int, limits: Limits) -> Header:
     entries = tuple(sorted(found, key=lambda entry: (entry.start, entry.stop)))
     _check_tiling(entries, n_data_bytes)
     _check_parts(sealed["parts"], entries)
-    return Header(sealed["manyhot"], sealed["parts"], sealed["document"], entries)
+    return Header(sealed["format"], sealed["manyhot"], sealed["parts"], sealed["document"], entries)
 
 
 def part_checksum(checksums: Iterable[tuple[Entry, str]]) -> str:
@@ -119,17 +121,18 @@ def _read_sealed(metadata: Any, limits: Limits) -> dict[str, Any]:
 
 def _check_format(number: Any, version: Any) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise BundleError(f"its format number is not {FORMAT}; this is not a bundle that manyhot wrote")
+        raise BundleError("its format number is no whole number above 0; this is not a bundle that manyhot wrote")
     is_other = isinstance(version, str) and _VERSION.fullmatch(version) and version != __version__
     by = f" {version}" if is_other else ""  # before a release, builds of one version may differ in format
+    formats = f"formats {OLDEST_FORMAT} to {FORMAT}"
     if number > FORMAT:
         raise BundleError(
-            f"was written by a newer manyhot{by} (format {number}, this one reads format {FORMAT}), "
+            f"was written by a newer manyhot{by} (format {number}, this one reads {formats}), "
             "update with: pip install -U manyhot"
         )
-    if number < FORMAT:
+    if number < OLDEST_FORMAT:
         raise BundleError(
-            f"was written by an older manyhot{by} in format {number}, this one reads format {FORMAT}; "
+            f"was written by an older manyhot{by} in format {number}, this one reads {formats}; "
             f"train again, or load it with {f'manyhot{by}' if by else 'that version'}"
         )
 

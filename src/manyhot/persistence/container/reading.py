@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from manyhot.errors import BundleError
-from manyhot.persistence.container.header import ALTERED, FORMAT, Entry, Header, audit, part_checksum
+from manyhot.persistence.container.header import ALTERED, Entry, Header, audit, part_checksum
 from manyhot.persistence.container.limits import DEFAULT, Limits
 from manyhot.persistence.container.opening import identify, open_regular
 
@@ -53,7 +53,7 @@ def describe(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str
         header = _read_header(file, n_bytes, limits)
     arrays = {entry.name: {"dtype": entry.dtype.name, "shape": list(entry.shape)} for entry in header.entries}
     return {
-        "format": FORMAT,
+        "format": header.format,
         "manyhot": header.version,
         "document": header.document,
         "parts": header.parts,
