@@ -102,6 +102,24 @@ def test_the_loss_is_that_at_the_best_temperature():
     assert doubled.loss == pytest.approx(half.loss, rel=1e-4)
 
 
+def test_nothing_known_has_no_loss():
+    values = np.zeros((4, 2), dtype=bool)
+    found = _measure(5, None, np.full((4, 2), 0.3), Targets(values, values), np.ones(4))
+    assert found.loss == pytest.approx(0)
+    assert not found.is_clearly_better_than(found)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_and_an_executor_change_nothing(tmp_path):
+    X, Y = problem()
+    chosen = MultiLabelClassifier(**SMALL).fit(X, Y)
+    kept = MultiLabelClassifier(**SMALL).fit(X, Y, checkpoint=tmp_path / "kept", checkpoint_every=0.01)
+    elsewhere = MultiLabelClassifier(executor="processes:2", **SMALL).fit(X, Y)
+    for other in (kept, elsewhere):
+        np.testing.assert_array_equal(other.predict_proba(X), chosen.predict_proba(X))
+        assert other.model_.config.epochs == chosen.model_.config.epochs
+
+
 @pytest.mark.slow
 def test_the_result_is_that_of_a_training_with_these_epochs():
     X, Y = problem()

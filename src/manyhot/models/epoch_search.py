@@ -210,7 +210,7 @@ def _measure(
     """The loss of raw scores (r, l) at the best temperature, and their mean average precision."""
     clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     logits, known, values = np.log(clipped) - np.log1p(-clipped), targets.known_mask(), targets.values
-    weights = row_weights * known.sum(axis=1)
+    weights = row_weights * (known.sum(axis=1) + 1e-9)  # rows of which nothing is known are not all there is
 
     def row_losses(log_temperature: float) -> np.ndarray:
         scaled = logits * math.exp(log_temperature)
@@ -221,8 +221,8 @@ def _measure(
         lambda log_temperature: float(row_losses(log_temperature) @ weights), bounds=(-3.0, 2.0), method="bounded"
     )
     precision = compute_metrics(targets, scores, None, names=["map"])["map"].value
-    n_known = row_weights @ known
-    prior = np.clip((row_weights @ values) / np.maximum(n_known, 1e-9), 1e-9, 1 - 1e-9)
+    n_known = row_weights @ known + 1e-9
+    prior = np.clip((row_weights @ values) / n_known, 1e-9, 1 - 1e-9)
     prior_losses = -prior * np.log(prior) - (1 - prior) * np.log1p(-prior)
     prior_loss = float(prior_losses @ n_known / n_known.sum())
     losses, temperature = row_losses(float(found.x)), math.exp(float(found.x))

@@ -105,12 +105,7 @@ class _Search:
         self, decision: Auto, entries: Entries, thresholds: np.ndarray, n_wrong: np.ndarray, n_varying: int
     ) -> None:
         n_rows = entries.shape[0]
-        self.decision, self.entries, self.thresholds, self.n_wrong = (
-            decision,
-            entries,
-            thresholds.copy(),
-            n_wrong.copy(),
-        )
+        self.decision, self.thresholds, self.n_wrong = decision, thresholds.copy(), n_wrong.copy()
         self.unit = 2.0 ** (50 - max(10, int(np.ceil(np.log2(max(2, n_rows))))))
         self.error_cost = decision.error_cost * n_varying / max(1, int(n_wrong.sum()))
         self.exact_match = decision.exact_match * n_varying / n_rows

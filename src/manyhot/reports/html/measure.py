@@ -106,6 +106,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "file": inputs.file,
         "version": inputs.version,
         "report": dict(inputs.report),
+        "decision": _describe_decision(inputs.report["policy"]),
         "data": {
             **co_occurrence(targets),
             "findings": checks["findings"],
@@ -139,6 +140,15 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "counts": {"steps": STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
     }
     return to_json_value(page)
+
+
+def _describe_decision(policy: Mapping[str, Any]) -> str:
+    """One sentence on how labels are decided; empty where the report does not say."""
+    if not policy:
+        return ""
+    return policy["guarantee"] or policy.get(
+        "meaning", f"Decision: {policy['decision']}."
+    )  # earlier versions: the name
 
 
 def without_bulk(page: Mapping[str, Any]) -> dict[str, Any]:
