@@ -29,7 +29,7 @@ def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
     done = manyhot("thresholds", bundle, "--json")
     assert done.code == 0
     assert [row["label"] for row in done.document["labels"]] == NAMES
-    assert done.document["decision"] == "f1_macro"
+    assert done.document["decision"] == "auto"
     assert bundle.read_bytes() == before
     assert "nothing was changed" in manyhot("thresholds", bundle).out
 
