@@ -39,7 +39,7 @@ def plain_quality(threshold, label, scores, values, thresholds, error_cost, exac
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_threshold_can_be_moved_to_a_better_place(seed):
-    scores, values = calibrated(60, 3, seed)
+    scores, values = calibrated(120, 3, seed, signal=3.0)
     decision = fitted("auto", scores, Targets(values), shrink=0, max_errors=100)
     thresholds = decision.thresholds.values
     for j in range(3):
@@ -48,6 +48,17 @@ def test_no_threshold_can_be_moved_to_a_better_place(seed):
             for cut in [*(cut for cut in cuts(scores[:, j]) if cut <= 0.5), 0.5, thresholds[j]]
         }
         assert rating[thresholds[j]] == pytest.approx(max(rating.values()), abs=1e-9)
+
+
+def test_labels_that_rank_no_better_than_chance_stay_at_one_half():
+    scores, values = calibrated(200, 6, seed=7)
+    noise = np.random.default_rng(0).permuted(values, axis=0)
+    thresholds = fitted("auto", scores, Targets(np.where(np.arange(6) < 3, values, noise))).thresholds.values
+    for j in range(6):
+        positive, negative = scores[noise[:, j], j], scores[~noise[:, j], j]
+        above = (positive[:, None] > negative).mean() - 0.5
+        is_clear = above > 2 * np.sqrt((len(scores) + 1) / (12 * len(positive) * len(negative)))
+        assert thresholds[j] < 0.5 if j < 3 or is_clear else thresholds[j] == 0.5
 
 
 def test_a_dear_error_leaves_one_half():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from scipy.stats import rankdata
 
 from manyhot import validation
 from manyhot.data.targets import Targets
@@ -19,6 +20,7 @@ from manyhot.evaluation.metrics.paired import decision_differences
 from manyhot.evaluation.metrics.score import Column, Entries, blocks
 
 HALF = 0.5
+MIN_RANK_ERRORS = 2.0
 MAX_ROUNDS = 3
 # Scores whose sum is above this many times the positives are no calibrated probabilities: 0.5 is too low for them
 MAX_SCORE_SUM = 1.25
@@ -121,6 +123,8 @@ class _Search:
         return bool(new != old)
 
     def _best_threshold(self, column: Column) -> float:
+        if not ranks_better_than_chance(column):
+            return HALF
         order = np.argsort(-column.scores)
         scores = column.scores[order].astype(np.float64)
         last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
@@ -146,6 +150,18 @@ class _Search:
         n_wrong = (predicted + positives - 2.0 * hits) / self.unit
         f1 = count_metrics.f1(hits, predicted, positives, 0.0)
         return f1 + self.exact_match * exact / self.unit - self.error_cost * n_wrong
+
+
+def ranks_better_than_chance(column: Column) -> bool:
+    """Whether positives score higher than negatives by more than `MIN_RANK_ERRORS` standard errors of pure chance."""
+    # Where scores tell nothing, thresholds would be as low as a label is rare, and what a few members say out of fold
+    # would pass them more often than what all of them say of a new row.
+    # Source: Mann, Whitney (1947), On a test of whether one of two random variables is stochastically larger
+    n_positives, n = int(np.count_nonzero(column.values)), len(column.values)
+    n_negatives = n - n_positives
+    rank_sum = float(rankdata(column.scores)[column.values].sum())
+    above_chance = rank_sum - n_positives * (n + 1) / 2
+    return above_chance > MIN_RANK_ERRORS * np.sqrt(n_positives * n_negatives * (n + 1) / 12)
 
 
 def count_wrong(entries: Entries, thresholds: np.ndarray) -> np.ndarray:
