@@ -227,7 +227,7 @@ def test_10_folds_thresholds_and_measures_refuse_several_labels(rows):
     positives = np.array([Y[test].sum(axis=0) for test in folds])
     assert np.ptp(positives, axis=0).max() <= 2
     assert np.isfinite(cross_val_score(MultiLabelClassifier(**SMALL), X, Y, cv=MultiLabelKFold(2))).all()
-    classifier = fitted(X, Y)
+    classifier = fitted(X, Y, decision="f1_macro")
     assert 0.5 not in classifier.thresholds_.values()
     measured = metrics.compute_metrics(known(Y), classifier.predict_proba(X), classifier.predict(X) == 1)
     assert set(measured) == set(metrics.metric_names(has_taxonomy=False))
