@@ -19,7 +19,20 @@ def tree(tmp_path):
 
 def train(manyhot, table, taxonomy, output, *more):
     return manyhot(
-        "train", table, "--labels", "mood_*", "-o", output, *SMALL, "--taxonomy", taxonomy, "--json", "--quiet", *more
+        "train",
+        table,
+        "--labels",
+        "mood_*",
+        "-o",
+        output,
+        *SMALL,
+        "--decision",
+        "f1_macro",
+        "--taxonomy",
+        taxonomy,
+        "--json",
+        "--quiet",
+        *more,
     )
 
 
