@@ -230,20 +230,12 @@ def _measure(
 
 
 def _members(trained: engine.TrainingResult, members: slice) -> engine.TrainingResult:
-    weights = engine.Weights(*([leaf[members] for leaf in leaves] for leaves in trained.weights))
-    return engine.TrainingResult(weights, trained.best_epoch[members], trained.curves[members])
+    return engine.TrainingResult(trained.weights.members(members), trained.best_epoch[members], trained.curves[members])
 
 
 def _joined(results: Sequence[engine.TrainingResult]) -> engine.TrainingResult:
     """Results of members in their order as one; shorter curves are filled up with NaN."""
-    if len(results) == 1:
-        return results[0]
-    weights = engine.Weights(
-        *(
-            [np.concatenate(leaves) for leaves in zip(*kind, strict=True)]
-            for kind in zip(*(result.weights for result in results), strict=True)
-        )
-    )
+    weights = engine.Weights.concatenate([result.weights for result in results])
     n_epochs = max(result.curves.shape[1] for result in results)
     curves = [
         np.pad(one.curves, ((0, 0), (0, n_epochs - one.curves.shape[1]), (0, 0)), constant_values=np.nan)

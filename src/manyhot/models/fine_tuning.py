@@ -84,7 +84,7 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
     for fit in fits:
         images = fit.encoder.images
         members = slice(first, first + len(fit.members))
-        trainable, fixed = ([leaf[members] for leaf in leaves] for leaves in head_weights)
+        trainable, fixed = head_weights.members(members)
         core = images.backbone().function
         images.features = None
         scales = {name: (scale.center, scale.scale) for name, scale in zip(images.blocks, images.scales, strict=True)}
@@ -96,11 +96,7 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
         )
         parts.append(engine.Weights([*trainable[:n_tables], *joined.trainable], joined.fixed))
         first += len(fit.members)
-    if len(parts) == 1:
-        return parts[0]
-    return engine.Weights(
-        *([np.concatenate(leaves) for leaves in zip(*kind, strict=True)] for kind in zip(*parts, strict=True))
-    )
+    return engine.Weights.concatenate(parts)
 
 
 def scale_progress(callback: engine.ProgressCallback | None, low: float, high: float) -> engine.ProgressCallback | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,18 @@ class Weights(NamedTuple):
 
     trainable: list[np.ndarray]
     fixed: list[np.ndarray]
+
+    def members(self, selected: slice) -> Weights:
+        """Some of the members."""
+        return Weights(*([leaf[selected] for leaf in leaves] for leaves in self))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Weights]) -> Weights:
+        """The members of all parts, in order; those of a single part are not copied."""
+        if len(parts) == 1:
+            return parts[0]
+        kinds = zip(*parts, strict=True)
+        return cls(*([np.concatenate(leaves) for leaves in zip(*kind, strict=True)] for kind in kinds))
 
 
 def first_units(n_labels: int, settings: Mapping[str, Any]) -> int:
