@@ -108,6 +108,16 @@ def test_several_files_are_named_in_several_ways(manyhot, here, kind):
     assert_whole(here / "out", ["part0.csv", "part1.csv", *parquet])
 
 
+def test_what_killed_runs_left_of_their_files_is_removed(manyhot, here):
+    left, foreign = (".manifest.4b70cc1f3b0fed4b.tmp", ".part1.4b70cc1f3b0fed4b.tmp"), ".other.4b70cc1f3b0fed4b.tmp"
+    (here / "out").mkdir()
+    for name in (*left, foreign):
+        (here / "out" / name).touch()
+    assert manyhot("predict", "songs.manyhot", "in/*.parquet", "-o", "out", "--quiet").code == 0
+    (here / "out" / foreign).unlink()
+    assert_whole(here / "out", ["part0.parquet", "part1.parquet", "part2.parquet"])
+
+
 def test_one_match_goes_to_a_folder_that_exists(manyhot, here):
     (here / "out").mkdir()
     assert_done(

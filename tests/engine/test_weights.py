@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from manyhot import engine
+from manyhot.engine.device_data import DeviceData
 from manyhot.engine.label_counts import MAX_POSITIVE_WEIGHT, balanced_weights, count_labels
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.state import LabelCounts, StepScalars
@@ -33,7 +34,7 @@ def test_the_reduce_weighs_rows_labels_and_positives_over_known_entries():
     values, known = generator.random((n, width)) < 0.4, generator.random((n, width)) < 0.7
     values &= known
     weights, label_weights, positive_weights = (generator.random(k).astype(np.float32) + 0.1 for k in (n, width, width))
-    data = engine.EncodedRows({"x": np.zeros((n, 1))}, values, known, weights, "float32", label_weights)
+    data = DeviceData({"x": np.zeros((n, 1))}, values, known, weights, label_weights)
     step_config = StepConfig(None, None, LOSSES["binary_crossentropy", "sigmoid"], n + 3, 0, False, "constant", {})
     rows = np.concatenate([np.arange(n), np.zeros(3, int)])
     ones = np.ones(width, np.float32)

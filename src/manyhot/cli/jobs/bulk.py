@@ -219,9 +219,9 @@ def _collect(
 
 
 def remove_leftovers(folder: Path, parts: Iterable[Part]) -> None:
-    """Remove what killed processes left of the parts that they wrote."""
+    """Remove what killed processes left of the parts and the manifest that they wrote."""
     stems = {Path(part.output).stem for part in parts}
-    prefixes = {stem[:40] for stem in stems}
+    prefixes = {stem[:40] for stem in [*stems, Path(NAME).stem]}
     for path in folder.glob(".*.tmp"):
         found = re.fullmatch(r"\.(.*)\.([0-9a-f]{16}|progress)\.tmp", path.name, re.DOTALL)
         if found is not None and found[1] in (stems if found[2] == "progress" else prefixes):
