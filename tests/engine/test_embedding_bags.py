@@ -48,12 +48,13 @@ def test_a_bag_is_the_product_with_the_rows_of_the_batch(density, is_gathered):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_gathered", [False, True])
-@pytest.mark.parametrize("is_adagrad", [False, True])
-def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered, is_adagrad):
+@pytest.mark.parametrize(("is_adagrad", "parts"), [(False, ()), (True, ()), (False, (2, 3)), (True, (2, 3))])
+def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered, is_adagrad, parts):
     block = sparse(20, 40, 0.05, seed=3)
     generator = np.random.default_rng(0)
     weights, gradient = generator.normal(size=(40, 5)), generator.normal(size=(20, 5))
-    before = generator.random(40)
+    widths = parts or (5,)
+    before = generator.random((40, len(widths)))
     touched = np.flatnonzero(np.diff(block.tocsc().indptr))
     others = np.setdiff1d(np.arange(40), touched)
     assert 0 < len(touched) < 40
@@ -62,12 +63,14 @@ def test_a_step_is_the_dense_one_and_rows_that_were_not_touched_rest(is_gathered
         padded = jax.numpy.pad(jax.numpy.asarray(gradient), ((0, 12), (0, 0)), constant_values=9.0)
         size = max_entries(batch.block, 32, "gpu") if is_gathered else 0
         table = jax.device_put(EmbeddingTable(weights, before))
-        found = update_table(table, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size)
-    step, squares = np.full(40, 0.01), before
+        found = update_table(table, batch, padded, jax.numpy.asarray(0.01), is_adagrad, size, parts)
+    step, squares = np.full((40, len(widths)), 0.01), before
     if is_adagrad:
-        squares = before + block.power(2).T @ np.square(gradient).mean(axis=1)
+        lengths = [np.square(part).mean(axis=1) for part in np.split(gradient, np.cumsum(widths)[:-1], axis=1)]
+        squares = before + block.power(2).T @ np.stack(lengths, axis=1)
         step = 0.01 * TABLE_RATE_FACTOR / np.sqrt(squares)
-    np.testing.assert_allclose(found.weights, weights - step[:, None] * (block.T @ gradient), atol=1e-12)
+    step = np.repeat(step, widths, axis=1)
+    np.testing.assert_allclose(found.weights, weights - step * (block.T @ gradient), atol=1e-12)
     np.testing.assert_allclose(found.squares, squares, atol=1e-12)
     np.testing.assert_array_equal(np.asarray(found.weights)[others], weights[others])
 
@@ -76,7 +79,7 @@ def test_a_row_first_met_moves_by_the_rate_of_tables_and_one_never_met_divides_b
     block = sp.csr_matrix(np.array([[0.5, 0.0]]))
     with use_dtype("float64"):
         batch = jax.device_put(full_batch(block, 1, "float64"))
-        table = jax.device_put(EmbeddingTable(np.zeros((2, 3)), np.zeros(2)))
+        table = jax.device_put(EmbeddingTable(np.zeros((2, 3)), np.zeros((2, 1))))
         for gradient in (np.full((1, 3), 1e-9), np.zeros((1, 3))):
             found = update_table(table, batch, jax.numpy.asarray(gradient), jax.numpy.asarray(0.002), True)
             expected = -0.002 * TABLE_RATE_FACTOR if gradient.any() else 0.0

@@ -1,5 +1,7 @@
 """Epochs chosen by the loss on left-out rows: the steps of the search, and that its result is a training like any."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -26,13 +28,14 @@ def trial(epochs, loss, temperature=1.0, precision=0.5, prior_loss=9.0):
 class Rows:
     """What the search looks at in a fit."""
 
-    def __init__(self, n_rows, epochs):
+    def __init__(self, n_rows, epochs, branches=()):
         self.rows, self.config = np.arange(n_rows), TrainingConfig(epochs=epochs)
+        self.network = SimpleNamespace(branches=branches)
 
 
-def searched(losses, n_rows=5000, first=8, temperature=1.0, precision=lambda epochs: 0.5):
+def searched(losses, n_rows=5000, first=8, temperature=1.0, precision=lambda epochs: 0.5, branches=()):
     """The epochs that a search tries, and the best."""
-    search = _Search(Rows(n_rows, first), 0, 2, first)
+    search = _Search(Rows(n_rows, first, branches), 0, 2, first)
     tried = []
     while search.candidate is not None:
         tried.append(search.candidate)
@@ -45,11 +48,11 @@ def searched(losses, n_rows=5000, first=8, temperature=1.0, precision=lambda epo
     [
         ({8: 1.0, 16: 1.1}, 1.0, [8, 16], 8),
         ({8: 1.0, 16: 0.9, 32: 0.95}, 1.0, [8, 16, 32], 16),
-        ({8: 1.0, 16: 0.98}, 1.0, [8, 16], 16),  # not worth another doubling
+        ({8: 1.0, 16: 0.99}, 1.0, [8, 16], 16),  # not worth another doubling
         ({8: 1.0, 16: 0.9, 32: 0.8}, 1.0, [8, 16, 32], 32),  # four times the first at most
         ({8: 1.0, 4: 1.01}, 0.5, [8, 4], 8),
         ({8: 1.0, 4: 0.9, 2: 0.85}, 0.5, [8, 4, 2], 2),  # two at least
-        ({8: 1.0, 4: 1.1, 16: 0.98}, 0.5, [8, 4, 16], 16),  # so steep that more may help after all
+        ({8: 1.0, 4: 1.1, 16: 0.99}, 0.5, [8, 4, 16], 16),  # so steep that more may help after all
         ({8: 1.0, 4: 1.1, 16: 1.2}, 0.5, [8, 4, 16], 8),
     ],
 )
@@ -67,6 +70,7 @@ def test_small_data_may_take_sixteen_times_the_first():
     losses = {2**k: 0.9**k for k in range(12)}
     assert searched(losses, n_rows=1000)[1] == 128
     assert searched(losses, n_rows=1001)[1] == 32
+    assert searched(losses, n_rows=1000, branches=("bins",))[1] == 32
 
 
 def test_a_lower_loss_that_costs_precision_is_not_taken():

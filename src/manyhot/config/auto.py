@@ -6,7 +6,7 @@ import math
 
 from manyhot.config.images import max_batch_size, max_members
 from manyhot.config.losses import LOSS_SPECS
-from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.config.training import BINS, CUSTOM, TrainingConfig
 
 MAX_TABLE_WEIGHTS = 2**28  # of the tables of all members together, where their number is "auto": 1 GiB in float32
 PIXEL_MEMBERS = 2
@@ -53,7 +53,7 @@ def resolve_sizes(config: TrainingConfig, n_rows: int, n_table_weights: int = 0)
     """Replace "auto" members, rows per step and epochs: 64 to 128 steps an epoch; large data take fewer members."""
     members, batch_size, epochs = config.n_members, config.batch_size, config.epochs
     if members == "auto":
-        members = 16 if n_rows <= 5_000 and not n_table_weights else 8
+        members = 16 if n_rows <= 5_000 and not n_table_weights and BINS not in config.branches else 8
         members = min(members, max_members(config.image_params), max(1, MAX_TABLE_WEIGHTS // max(n_table_weights, 1)))
     if batch_size == "auto":
         batch_size = _power_of_two(n_rows / 64, 16, max_batch_size(config.image_params))

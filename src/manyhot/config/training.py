@@ -28,6 +28,8 @@ from manyhot.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "linear")
 LOSSES = ("auto", *LOSS_SPECS)
+LINEAR, BINS = "linear", "bins"
+BRANCHES = (AUTO, NONE, LINEAR, BINS, f"{BINS}+{LINEAR}")
 HEADS = ("sigmoid", "softmax")
 SOFTMAX_LOSSES = ("auto", "binary_crossentropy", "categorical_crossentropy")
 TEMPERATURE, PLATT, BETA, ISOTONIC = "temperature", "platt", "beta", "isotonic"
@@ -136,6 +138,10 @@ class TrainingConfig(Settings):
             one of "mlp", "embedding_bag", "resnet", "backbone" and "unet" that suits features and targets.
         hidden_layer_sizes: Units of each hidden layer, each 1 or more; () (on the command line: none) for no hidden
             layer.
+        branches: What the network "mlp" has beside its hidden layers, each with a loss of its own: "linear" (logits
+            straight from the columns), "bins" (hidden layers on each number's place among fixed bins), "bins+linear",
+            "none", or "auto": "linear" for sparse columns and TF-IDF, "bins" for up to 500 dense columns. The logits of
+            all branches are averaged, by weights that are chosen on out-of-fold scores.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Fraction of hidden units dropped in training, 0 to 0.99.
         batch_norm: Whether hidden layers use batch normalization.
@@ -210,6 +216,7 @@ class TrainingConfig(Settings):
     validation_fraction: float = setting(FloatField(0.125, 1e-3, 0.5))
     network: str = setting(ChoiceField("auto", NETWORKS))
     hidden_layer_sizes: tuple[int, ...] = setting(CustomField((256, 256), layer_sizes))
+    branches: str = setting(ChoiceField(AUTO, BRANCHES))
     activation: str = setting(CustomField("relu", activation_name))
     dropout: float = setting(FloatField(0.3, 0.0, 0.99))
     batch_norm: bool = setting(BoolField(False))

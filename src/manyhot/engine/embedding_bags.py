@@ -32,7 +32,7 @@ class EmbeddingTable(NamedTuple):
     """One member's table in training."""
 
     weights: Any  # float (f, u)
-    squares: Any  # float (f,), sum of all squared gradients so far, of a row's mean unit
+    squares: Any  # float (f, p), sum of all squared gradients so far, of the mean unit of each part of a row
 
 
 def max_entries(block: FlatNonzeros, n_rows: int, platform: str) -> int:
@@ -62,12 +62,23 @@ def bag_sum(weights: jax.Array, batch: Batch, size: int = 0) -> jax.Array:
 
 
 def update_table(
-    table: EmbeddingTable, batch: Batch, gradient: jax.Array, rate: jax.Array, is_adagrad: bool, size: int = 0
+    table: EmbeddingTable,
+    batch: Batch,
+    gradient: jax.Array,
+    rate: jax.Array,
+    is_adagrad: bool,
+    size: int = 0,
+    parts: tuple[int, ...] = (),
 ) -> EmbeddingTable:
-    """Take one optimizer step; rows that the batch did not touch stay as they are, and so does their state."""
-    # Source: Duchi, Hazan, Singer (2011), one accumulator a row; the samples' squares are summed, not the sum squared.
+    """Take one optimizer step; rows that the batch did not touch stay as they are, and so does their state.
+
+    `parts` are the numbers of neighbouring columns whose steps have one size; () for all columns.
+    """
+    # Source: Duchi, Hazan, Singer (2011), one accumulator for each part of a row; the samples' squares are summed, not
+    # the sum squared.
+    parts = parts or gradient.shape[1:]
     if is_adagrad:
-        lengths = jnp.square(gradient).mean(axis=1)
+        lengths = jnp.stack([jnp.square(gradient[:, span]).mean(axis=1) for span in _spans(parts)], axis=1)
         squares = _add_entries(table.squares, batch, lengths, lambda column, value: jnp.square(value), size)
     else:
         squares = table.squares
@@ -79,12 +90,18 @@ def update_table(
         scale = jnp.where(row_squares > 0, jax.lax.rsqrt(jnp.where(row_squares > 0, row_squares, 1)), 0)
         return -(TABLE_RATE_FACTOR * rate * scale) * value
 
-    return EmbeddingTable(_add_entries(table.weights, batch, gradient, move, size), squares)
+    return EmbeddingTable(_add_entries(table.weights, batch, gradient, move, size, parts), squares)
 
 
-def init_table(weights: np.ndarray) -> EmbeddingTable:
+def _spans(parts: tuple[int, ...]) -> list[slice]:
+    """The columns of each part."""
+    ends = np.cumsum(parts).tolist()
+    return [slice(end - width, end) for width, end in zip(parts, ends, strict=True)]
+
+
+def init_table(weights: np.ndarray, n_parts: int = 1) -> EmbeddingTable:
     """Tables (m, f, u) that have not moved yet."""
-    return EmbeddingTable(weights, np.zeros(weights.shape[:2], weights.dtype))
+    return EmbeddingTable(weights, np.zeros((*weights.shape[:2], n_parts), weights.dtype))
 
 
 def full_batch(block: sp.csr_matrix, n_rows: int, dtype: str, n_entries: int | None = None) -> Batch:
@@ -99,21 +116,34 @@ def _add_entries(
     row_values: jax.Array,
     factor: Callable[[jax.Array, jax.Array], jax.Array],
     size: int,
+    parts: tuple[int, ...] = (),
 ) -> jax.Array:
-    """Add factor(column, value) times its row's values, of (b, ...), to row `column` of the target, by non-zeros."""
-    block = batch.block
+    """Add factor(column, value) times its row's values, of (b, u), to row `column` of the target, by non-zeros.
+
+    The factor is one number, or with `parts` one for each of them: (1,) or (p,) of one non-zero, (e, 1) or (e, p) of e.
+    """
+    block, spans = batch.block, _spans(parts or target.shape[1:])
     if size:
         columns, values, places = _gather_entries(batch, size)
-        factors = factor(columns, values).reshape(-1, *[1] * (target.ndim - 1))
-        return target.at[columns].add(factors * row_values[places])
+        factors = factor(columns, values[:, None])
+        for k, span in enumerate(spans):
+            products = factors[:, min(k, factors.shape[1] - 1), None] * row_values[places, span]
+            target = target.at[columns, span].add(products)
+        return target
 
     def add_row(place: jax.Array, target: jax.Array) -> jax.Array:
         row_value = _take_row(row_values, place)
 
         def add(entry: jax.Array, target: jax.Array) -> jax.Array:
             column = block.columns[entry]
-            new = _take_row(target, column) + factor(column, block.values[entry]) * row_value
-            return jax.lax.dynamic_update_index_in_dim(target, new, column, 0)
+            factors = factor(column, block.values[entry][None])
+            # one part after another: factors spread over all columns take three times as long
+            for k, span in enumerate(spans):
+                first = (column, jnp.asarray(span.start, column.dtype))
+                old = jax.lax.dynamic_slice(target, first, (1, span.stop - span.start))
+                new = old + factors[min(k, len(factors) - 1)] * row_value[:, span]
+                target = jax.lax.dynamic_update_slice(target, new, first)
+            return target
 
         return jax.lax.fori_loop(*_row_span(batch, place), add, target)
 

@@ -33,6 +33,7 @@ class NetworkFactory:
     first_member: int = 0  # number of the first member; shuffles depend on a member's number
     is_vmap_safe: bool = True  # whether every layer is known to work side by side
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # wide sparse block -> shape of its table
+    table_parts: tuple[int, ...] = ()  # columns of each table whose steps have one size; () for all
     init_tables: Callable[[int], dict[str, np.ndarray]] | None = None  # member number -> tables, in their order
     levels: Levels = ()  # which labels imply others; see `max_constraint`
 

@@ -46,7 +46,7 @@ def initial_state(
         np.zeros(n_stacked, np.int32),
         np.zeros(n_stacked, bool),
         np.stack(keys),
-        {name: init_table(table) for name, table in tables.items()},
+        {name: init_table(table, max(1, len(networks.table_parts))) for name, table in tables.items()},
         tables if stores_best else {},
     )
 

@@ -119,6 +119,11 @@ class Scorer:
             program = PROGRAMS.get_or_compile("write rows", lambda: _write_rows, args, donate=(0,))
             self.weights.trainable[leaf] = program(*args)
 
+    def replace_fixed(self, leaf: int, values: np.ndarray) -> None:
+        """Replace what all members have of an array that does not learn, (m, ...)."""
+        with use_dtype(self.dtype):
+            self.weights.fixed[leaf] = jax.device_put(values, self.device)
+
     def _batch_rows(self, n_rows: int) -> int:
         n_pixels = math.prod(self.network.output_shape[1:-1])
         size = SMALL_BATCH_ROWS if n_rows <= SMALL_BATCH_ROWS else self.runtime.predict_batch_size

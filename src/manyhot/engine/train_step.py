@@ -34,6 +34,7 @@ class StepConfig:
     full_batches: bool = False  # whether batches are full but for the last, as in Keras' `fit`, instead of even
     # block with a table -> the most non-zeros of a training and of a stopping batch for gathers, 0 for loops
     tables: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    table_parts: tuple[int, ...] = ()  # columns of each table whose steps have one size; () for all
     is_adagrad: bool = True  # whether tables move by AdaGrad's steps; otherwise by plain gradient descent
     augmentation: Augmentation | None = None  # how images are varied in training; None for not at all
     images: tuple[str, ...] = ()  # names of the blocks of images
@@ -43,7 +44,7 @@ class StepConfig:
         """Names what is compiled in beside the network, its optimizer and the loss."""
         schedule = self.schedule if self.sets_learning_rate else None
         batches = (self.batch_size, self.validation_rows, self.full_batches)
-        tables = (tuple(self.tables.items()), self.is_adagrad)
+        tables = (tuple(self.tables.items()), self.table_parts, self.is_adagrad)
         return (batches, tables, self.early_stops, schedule, self.augmentation)
 
 
@@ -102,13 +103,18 @@ def loss_sums(
     labels: LabelCounts,
     step_scalars: StepScalars,
 ) -> tuple[Any, Any]:
-    """The one reduce: (weighted sum of the losses, sum of the weights) over known entries of real rows."""
+    """The one reduce: (weighted sum of the losses, sum of the weights) over known entries of real rows.
+
+    Logits (b, k, l) are those of k branches, whose losses add up.
+    """
     rows, is_real = batch
-    targets = examples.targets.astype(logits.dtype)
+    targets, known = examples.targets.astype(logits.dtype), examples.known
+    if logits.ndim > targets.ndim:
+        targets, known = targets[:, None], None if known is None else known[:, None]
     row_shape = [-1, *[1] * (logits.ndim - 1)]
     mask = jnp.broadcast_to(is_real.reshape(row_shape), logits.shape)
-    if examples.known is not None:
-        mask = mask & examples.known
+    if known is not None:
+        mask = mask & known
     logits = constrain_for_loss(logits, mask & (targets > 0), data.levels)
     smoothed = targets * (1 - step_scalars.label_smoothing) + step_scalars.label_smoothing / 2
     elements = step_config.loss(
@@ -194,6 +200,7 @@ def apply_gradients(
             rate,
             step_config.is_adagrad,
             step_config.tables[name][0],
+            step_config.table_parts,
         )
         for name, table in tables.items()
     }

@@ -145,6 +145,7 @@ class Trainer:
             sets_learning_rate=config.optimizer != "compiled",
             full_batches=networks.full_batches,
             tables={name: self._max_entries(name, blocks[name], batch_size) for name in networks.tables},
+            table_parts=networks.table_parts,
             is_adagrad=config.optimizer != "sgd",
             augmentation=make_augmentation(config) if images else None,
             images=images,

@@ -120,6 +120,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         validation_fraction: float = TrainingConfig.validation_fraction,
         network: Any = TrainingConfig.network,
         hidden_layer_sizes: Sequence[int] = TrainingConfig.hidden_layer_sizes,
+        branches: str = TrainingConfig.branches,
         activation: str = TrainingConfig.activation,
         dropout: float = TrainingConfig.dropout,
         batch_norm: bool = TrainingConfig.batch_norm,

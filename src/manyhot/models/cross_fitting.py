@@ -24,6 +24,7 @@ from manyhot.models.checks import check_softmax_targets
 from manyhot.models.network_spec import (
     NetworkSpec,
     apply_custom_network,
+    choose_branches,
     choose_network,
     describe_custom,
     network_settings,
@@ -140,6 +141,7 @@ def prepare_cross_fit(
     blocks = encoder.fit(features, weights).transform(features)
     custom = describe_custom(network, encoder.shapes(), targets.n_labels) if config.network == CUSTOM else None
     config = choose_network(apply_custom_network(config, custom), encoder.vocabularies, encoder.image_scaling)
+    config = choose_branches(config, encoder.shapes(), encoder.sparse)
     check_softmax_targets(config, targets)
     label_weights = resolve_label_weights(config, labels)
     merged = merge_duplicates(blocks, targets, weights)

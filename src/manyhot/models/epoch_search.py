@@ -16,9 +16,11 @@ from scipy.optimize import minimize_scalar
 
 from manyhot import engine
 from manyhot.config.runtime import RuntimeConfig
+from manyhot.config.training import BINS
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_metrics
-from manyhot.models.cross_fitting import CrossFit, member_starts, members_together, score_out_of_fold
+from manyhot.models.branch_shares import score_with_chosen_shares
+from manyhot.models.cross_fitting import CrossFit, member_starts, members_together
 from manyhot.models.fine_tuning import scale_progress, train_and_fine_tune
 
 SCORED_ROWS = 400
@@ -31,11 +33,11 @@ UNINFORMED = 0.98
 """Share of the loss of label frequencies above which scores tell so little that more epochs are tried next."""
 STEEP = 0.025
 """If half the epochs are worse by this share, the loss still falls: more epochs are tried after all."""
-WORTHWHILE = 0.04
+WORTHWHILE = 0.015
 """What a step has to gain of the loss for the next one, twice as long, to be tried."""
 MIN_EPOCHS = 2
 MAX_FACTOR, MAX_FACTOR_SMALL = 4, 16
-"""How many times the first candidate is tried at most; the second up to `SMALL_ROWS` rows."""
+"""How many times the first candidate is tried at most; the second up to `SMALL_ROWS` rows without bins."""
 SMALL_ROWS = 1000
 MAX_MAP_LOSS = 0.02
 """Share of mean average precision that a lower loss may cost."""
@@ -90,7 +92,8 @@ class _Search:
         self.candidate = None
         if is_longer is not None:
             following = self.best.epochs * 2 if is_longer else self.best.epochs // 2
-            factor = MAX_FACTOR_SMALL if len(self.fit.rows) <= SMALL_ROWS else MAX_FACTOR
+            is_cheap = len(self.fit.rows) <= SMALL_ROWS and BINS not in self.fit.network.branches
+            factor = MAX_FACTOR_SMALL if is_cheap else MAX_FACTOR
             is_tried = following in self.losses or not MIN_EPOCHS <= following <= factor * int(self.fit.config.epochs)
             self.candidate = None if is_tried else following
 
@@ -183,7 +186,7 @@ class _Trainer:
             position = 0
             for one, pilot in zip(run, pilots, strict=True):
                 members = slice(position, position + len(pilot.members))
-                scores, n_scorers = score_out_of_fold(scorer, pilot, position)
+                scores, n_scorers = score_with_chosen_shares(scorer, pilot, trained.weights, position)
                 rows = np.flatnonzero(n_scorers > 0)
                 targets, row_weights = pilot.data.targets.take(pilot.rows[rows]), pilot.data.weights[pilot.rows[rows]]
                 one.accept(_measure(epochs, _members(trained, members), scores[rows], targets, row_weights))

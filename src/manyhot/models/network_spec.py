@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, networks
-from manyhot.config.fields import NONE
+from manyhot.config.fields import AUTO, NONE
 from manyhot.config.images import (
     AVERAGE,
     BACKBONE,
@@ -21,11 +21,15 @@ from manyhot.config.images import (
     is_pretrained,
     is_trainable,
 )
+from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.text import TEXT_KINDS
-from manyhot.config.training import COMPILED, CUSTOM, SOFTMAX_LOSSES, TrainingConfig
+from manyhot.config.training import BINS, COMPILED, CUSTOM, LINEAR, SOFTMAX_LOSSES, TrainingConfig
 from manyhot.data.hierarchy import bind_taxonomy
 from manyhot.data.labels import LabelSpace
 from manyhot.errors import InputError
+
+MAX_BIN_COLUMNS = 500
+"""Dense columns up to which "auto" branches have bins: with more the first layer takes too long."""
 
 Start = Callable[[int], "networks.MemberInitializer"]
 """Number of a member -> where it begins."""
@@ -57,7 +61,7 @@ class NetworkSpec:
         settings = tuple(sorted((name, str(value)) for name, value in self.settings.items()))
         key = (self.name, settings, tuple(sorted(self.shapes.items())), self.n_labels, self.dtype)
         tables = self.tables()
-        init_tables = partial(_init_tables, tables, start)
+        init_tables = partial(_init_tables, tables, start, self.n_labels if LINEAR in self.branches else 0)
         return engine.NetworkFactory(
             build,
             key,
@@ -65,6 +69,7 @@ class NetworkSpec:
             n_members,
             first_member=first,
             tables=tables,
+            table_parts=networks.table_parts(self.n_labels, self.settings) if tables else (),
             init_tables=init_tables,
             levels=self.levels,
         )
@@ -82,8 +87,14 @@ class NetworkSpec:
 
     def tables(self) -> dict[str, tuple[int, int]]:
         """Name of a wide sparse block -> shape of its table."""
-        units = networks.first_units(self.n_labels, self.settings) if self.settings.get("tables") else 0
-        return {name: (self.shapes[name][0], units) for name in self.settings.get("tables", [])}
+        names = self.settings.get("tables", [])
+        units = sum(networks.table_parts(self.n_labels, self.settings)) if names else 0
+        return {name: (self.shapes[name][0], units) for name in names}
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """What stands beside the hidden layers, by name."""
+        return tuple(self.settings.get("branches", ()))
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class TrunkSpec:
             self.shapes,
             1,
             tables=self.tables(),
-            init_tables=partial(_init_tables, self.tables(), lambda member: initial),
+            init_tables=partial(_init_tables, self.tables(), lambda member: initial, 0),
         )
 
     @property
@@ -142,10 +153,15 @@ def _build_member(spec: NetworkSpec, start: Start, member: int) -> Any:
     return networks.BUILDERS[spec.name](spec.shapes, spec.n_labels, spec.settings, start(member))
 
 
-def _init_tables(tables: Mapping[str, tuple[int, int]], start: Start, member: int) -> dict[str, np.ndarray]:
-    """What a member's tables begin with."""
+def _init_tables(
+    tables: Mapping[str, tuple[int, int]], start: Start, n_zeros: int, member: int
+) -> dict[str, np.ndarray]:
+    """What a member's tables begin with; the last `n_zeros` columns with zeros."""
     source = start(member).independent()
-    return {name: source.table(shape) for name, shape in tables.items()}
+    return {
+        name: np.pad(source.table((n_rows, units - n_zeros)), ((0, 0), (0, n_zeros)))
+        for name, (n_rows, units) in tables.items()
+    }
 
 
 def describe_custom(network: Any, shapes: Mapping[str, tuple[int, ...]], n_labels: int) -> networks.CustomNetwork:
@@ -179,7 +195,7 @@ def apply_custom_network(config: TrainingConfig, custom: networks.CustomNetwork 
         raise InputError("the Keras model is not compiled, so it has no optimizer", argument="optimizer")
     uses_custom_optimizer = custom.optimizer is not None and config.optimizer in ("auto", COMPILED)
     used_names = ("learning_rate", "schedule", "weight_decay", "momentum", "nesterov") if uses_custom_optimizer else ()
-    for name in ("hidden_layer_sizes", "activation", "dropout", "batch_norm", *used_names):
+    for name in ("hidden_layer_sizes", "branches", "activation", "dropout", "batch_norm", *used_names):
         if getattr(config, name) != getattr(TrainingConfig, name):
             source = "the compiled model's optimizer" if name in used_names else "your own Keras model"
             hint = "; say optimizer='adamw' (or 'adam', 'sgd') to choose another" if name in used_names else ""
@@ -235,6 +251,31 @@ def choose_network(
     return config
 
 
+def choose_branches(
+    config: TrainingConfig, shapes: Mapping[str, tuple[int, ...]], tables: Collection[str]
+) -> TrainingConfig:
+    """The config with what stands beside the hidden layers of "mlp", for named inputs of which some are sparse."""
+    n_dense = sum(shape[0] for name, shape in shapes.items() if name not in tables)
+    is_possible = config.network == "mlp" and bool(config.hidden_layer_sizes)
+    loss = config.resolved_loss
+    if config.branches == AUTO:
+        is_usual = is_possible and loss == "binary_crossentropy" and config.head == "sigmoid"
+        found = [BINS] * (0 < n_dense <= MAX_BIN_COLUMNS) + [LINEAR] * bool(tables)
+        return config.changed(branches="+".join(found) if found and is_usual else NONE)
+    if config.branches == NONE:
+        return config
+    problem = None
+    if not is_possible:
+        problem = "only the network 'mlp' with hidden layers has branches"
+    elif config.head != "sigmoid" or LOSS_SPECS[loss].is_coupled:
+        problem = f"branches have losses of their own, but {loss} looks at all labels of a row together"
+    elif BINS in config.branches and not n_dense:
+        problem = "bins are for dense columns of numbers, and there are none"
+    if problem is not None:
+        raise InputError(f"got {config.branches!r}, but {problem}; leave it away or say 'none'", argument="branches")
+    return config
+
+
 def _check_backbone(network: str, options: Mapping[str, Any]) -> None:
     """Refuse a network that does not go with what is said of a backbone."""
     if network == BACKBONE and options["backbone"] == NONE:
@@ -285,6 +326,7 @@ def network_settings(
         "dropout": config.dropout,
         "batch_norm": config.batch_norm,
         "tables": sorted(tables),
+        **({"branches": config.branches.split("+")} if config.branches not in (AUTO, NONE) else {}),
     }
 
 

@@ -23,8 +23,9 @@ from manyhot.decisions.policy import (
     untrained_policy,
 )
 from manyhot.evaluation import report
+from manyhot.models.branch_shares import score_with_chosen_shares
 from manyhot.models.checks import check_learnable, check_n_rows
-from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, row_history, score_out_of_fold
+from manyhot.models.cross_fitting import CrossFit, prepare_cross_fit, row_history
 from manyhot.models.epoch_search import train_searched
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.half_precision import round_fit
@@ -89,7 +90,7 @@ def build_model(
     runtime: RuntimeConfig,
     rows: InputRows,
 ) -> Model:
-    """Everything after training: tables rounded, out-of-fold scores, the policy, the evidence, the report."""
+    """Everything after training: tables rounded, branches mixed, rows scored out of fold, decisions, the report."""
     model = Model(untrained.space, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
     round_fit(model.scorer(), fit, model.weights)
     scored = _score_rows(model, fit, rows)
@@ -98,7 +99,7 @@ def build_model(
 
 
 def _score_rows(model: Model, fit: CrossFit, rows: InputRows) -> ScoredRows:
-    scores, n_scorers = score_out_of_fold(model.scorer(), fit)
+    scores, n_scorers = score_with_chosen_shares(model.scorer(), fit, model.weights)
     scored = np.flatnonzero(n_scorers > 0)
     place = np.cumsum(n_scorers > 0)[fit.place] - 1
     return ScoredRows(

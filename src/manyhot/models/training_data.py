@@ -99,7 +99,9 @@ class TrainingInputs(NamedTuple):
         """Numbers in the tables of one member at most; 0 where nothing is sparse."""
         if self.config.network == CUSTOM:
             return 0
-        first_units = self.config.hidden_layer_sizes[0] if self.config.hidden_layer_sizes else len(self.labels)
+        sizes, n_labels = self.config.hidden_layer_sizes, len(self.labels)
+        has_linear = bool(sizes) and self.config.branches != NONE
+        first_units = sizes[0] + (n_labels if has_linear else 0) if sizes else n_labels
         if self.column_types is not None:
             n_texts = list(self.column_types.values()).count("text")
             return n_texts * count_text_weights(self.config.text, self.config.text_params, first_units)

@@ -18,4 +18,5 @@ from .unet import edge_factor as edge_factor
 from .weight_shapes import WEIGHT_SHAPES as WEIGHT_SHAPES
 from .weight_shapes import Weights as Weights
 from .weight_shapes import first_units as first_units
+from .weight_shapes import table_parts as table_parts
 from .weight_shapes import trunk_weight_shapes as trunk_weight_shapes

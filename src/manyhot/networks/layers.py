@@ -6,11 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from statistics import NormalDist
 from typing import Any
+
+import numpy as np
 
 from manyhot.backend import jax, keras
 
 jnp = jax.numpy
+
+NORMAL_DRAWS = 1000  # evenly spaced quantiles that stand for a normal distribution
 
 _REAL_ROWS: ContextVar[Any] = ContextVar("real_rows", default=None)
 
@@ -121,6 +126,72 @@ class Bias(ShapeKeeping):
     def call(self, inputs: Any) -> Any:
         """The input with the numbers added."""
         return inputs + self.bias
+
+
+class Columns(keras.layers.Layer):
+    """Some neighbouring columns, times a number."""
+
+    def __init__(self, first: int, width: int, factor: float = 1.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.first, self.width, self.factor = first, width, factor
+
+    def call(self, inputs: Any) -> Any:
+        """(b, f) -> (b, width)."""
+        return inputs[:, self.first : self.first + self.width] * jnp.asarray(self.factor, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, width)."""
+        return (input_shape[0], self.width)
+
+
+class Bins(keras.layers.Layer):
+    """Each number's place in every bin: low below it, high above it, and how far it is in between."""
+
+    # Source: piecewise linear encoding, Gorishniy, Rubachev, Babenko (2022), arXiv 2203.05556, equation 1. Here bins
+    # are between quantiles of the normal distribution, for the encoder has scaled the columns, and places have mean 0
+    # and variance 1 for normal numbers.
+
+    def __init__(self, n_bins: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        normal = NormalDist()
+        knots = np.array([normal.inv_cdf((k + 0.5) / (n_bins + 1)) for k in range(n_bins + 1)])
+        self.low, self.high = knots[:-1], knots[1:]
+        self.least = np.array([-np.inf] + [0.0] * (n_bins - 1))
+        self.most = np.array([1.0] * (n_bins - 1) + [np.inf])
+        draws = np.array([normal.inv_cdf((k + 0.5) / NORMAL_DRAWS) for k in range(NORMAL_DRAWS)])
+        places = np.clip((draws[:, None] - self.low) / (self.high - self.low), self.least, self.most)
+        self.mean, self.deviation = places.mean(axis=0), places.std(axis=0)
+
+    def call(self, inputs: Any) -> Any:
+        """(b, f) -> (b, f times bins), all bins of a column next to each other; the outer bins have no outer end."""
+        arrays = (self.low, self.high, self.least, self.most, self.mean, self.deviation)
+        low, high, least, most, mean, deviation = (jnp.asarray(array, inputs.dtype) for array in arrays)
+        places = jnp.clip((inputs[:, :, None] - low) / (high - low), least, most)
+        return ((places - mean) / deviation).reshape(inputs.shape[0], -1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, f times bins)."""
+        return (input_shape[0], input_shape[1] * len(self.low))
+
+
+class BranchMean(keras.layers.Layer):
+    """The logits of branches: side by side while training, for each has a loss of its own, else their weighted mean."""
+
+    def build(self, input_shape: Any) -> None:
+        """One weight a branch, which training does not move."""
+        n_branches = len(input_shape)
+        self.shares = self.add_weight(
+            shape=(n_branches,), initializer=keras.initializers.Constant(1 / n_branches), trainable=False, name="shares"
+        )
+
+    def call(self, inputs: Sequence[Any], training: bool = False) -> Any:
+        """(b, l) of each of k branches -> (b, k, l) while training, else (b, l)."""
+        logits = jnp.stack([jnp.asarray(one) for one in inputs], axis=1)
+        return logits if training else jnp.einsum("bkl,k->bl", logits, self.shares.value)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(b, l)."""
+        return input_shape[0]
 
 
 class Pixels(ShapeKeeping):

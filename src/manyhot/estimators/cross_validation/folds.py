@@ -18,7 +18,8 @@ from manyhot.estimators.cross_validation.result import FoldScores
 from manyhot.estimators.cross_validation.splits import Split
 from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
-from manyhot.models.cross_fitting import CrossFit, fits_together, prepare_cross_fit, score_out_of_fold, subset
+from manyhot.models.branch_shares import score_with_chosen_shares
+from manyhot.models.cross_fitting import CrossFit, fits_together, prepare_cross_fit, subset
 from manyhot.models.epoch_search import train_searched
 from manyhot.models.half_precision import round_fit
 from manyhot.models.training_data import TrainingInputs
@@ -112,7 +113,7 @@ class Folds:
             first_member = 0
             for number, fit in zip(fit_numbers, trained_fits, strict=True):
                 round_fit(scorer, fit, trained.weights, first_member)  # as `fit` would
-                scores = self._score(number, fit, scorer, first_member)
+                scores = self._score(number, fit, scorer, trained.weights, first_member)
                 yield number, FoldResult(scores, fit.config.to_dict(), engine.platform())
                 first_member += len(fit.members)
 
@@ -139,10 +140,12 @@ class Folds:
         if group:
             yield group
 
-    def _score(self, number: int, fit: CrossFit, scorer: engine.Scorer, first_member: int) -> FoldScores:
+    def _score(
+        self, number: int, fit: CrossFit, scorer: engine.Scorer, weights: engine.Weights, first_member: int
+    ) -> FoldScores:
         """Score one fold's test rows, at the thresholds tuned on its training rows and at 0.5."""
         inputs, metric_names, test_rows = self.job.inputs, self.job.metric_names, self.job.splits[number].test
-        policy = self._fit_policy(inputs.labels, fit, scorer, first_member)
+        policy = self._fit_policy(inputs.labels, fit, scorer, weights, first_member)
         test = inputs.targets.take(test_rows)
         blocks = fit.encoder.transform(inputs.features[test_rows])
         scores = policy.calibrate(scorer.scores(blocks, (first_member, first_member + len(fit.members))))
@@ -160,11 +163,13 @@ class Folds:
         )
 
     def _fit_policy(
-        self, labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, first_member: int
+        self, labels: LabelSpace, fit: CrossFit, scorer: engine.Scorer, weights: engine.Weights, first_member: int
     ) -> DecisionPolicy:
+        if not self.uses_out_of_fold and (self.trains_on_all or not fit.network.branches):
+            return untrained_policy(fit.config, labels)
+        scores, n_scorers = score_with_chosen_shares(scorer, fit, weights, first_member)
         if not self.uses_out_of_fold:
             return untrained_policy(fit.config, labels)
-        scores, n_scorers = score_out_of_fold(scorer, fit, first_member)
         scored_rows = np.flatnonzero(n_scorers > 0)
         rows = fit.rows[scored_rows]
         unique_scores = merge_equal_scores(scores[scored_rows], fit.data.targets.take(rows), fit.data.weights[rows])
