@@ -292,6 +292,18 @@ def mixed_added_labels(folder: Path) -> Case:
     return Case(classifier, frame(CANDIDATES, 27)[0])
 
 
+def branches(folder: Path) -> Case:
+    """Numbers and a text, with every branch beside the hidden layers."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        return pl.DataFrame({"text": sentences(Y, seed), "price": X[:, 3], "width": X[:, 4]}), Y
+
+    settings = {"branches": "bins+linear", "text_params": {"max_words": 20, "max_characters": 0}}
+    X, Y = frame(N, 60)
+    return Case(trained(X, Y, labels=MOODS, column_types={"text": "text"}, **settings), frame(CANDIDATES, 61)[0])
+
+
 def taxonomy(folder: Path) -> Case:
     """Labels in a taxonomy, whose targets it completes; maps of single labels put parents below children."""
     X, Y = numbers(N, 48)
@@ -405,6 +417,7 @@ ROW_CASES = (
     text_function,
     text_pretrained,
     mixed_added_labels,
+    branches,
     taxonomy,
     custom_sequential,
     custom_two_inputs,
