@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
@@ -16,14 +17,19 @@ def draw(generator: np.random.Generator, mixing: np.ndarray, n_rows: int) -> tup
     return X, X @ mixing + generator.logistic(size=(n_rows, N_LABELS)) > 1
 
 
-def one_run(seed: int, signal: float, n_rows: int, **settings) -> tuple[list[float], list[float]]:
-    """What the report says and what 5,000 fresh rows say, for `METRICS`."""
+def one_run(
+    seed: int, signal: float, n_rows: int, is_sparse: bool = False, **settings
+) -> tuple[list[float], list[float]]:
+    """What the report says and what 5,000 fresh rows say, for `METRICS`; CSR rows hold what is above 0."""
     generator = np.random.default_rng(seed)
     mixing = signal * generator.normal(size=(N_FEATURES, N_LABELS))
-    classifier = MultiLabelClassifier(random_state=seed, verbose=0, **settings).fit(*draw(generator, mixing, n_rows))
-    X, Y = draw(generator, mixing, 5000)
-    scores = classifier.predict_proba(X)
-    fresh = compute_metrics(Targets(Y), scores, classifier.predict(X).astype(bool), names=METRICS)
+    X, Y = draw(generator, mixing, n_rows)
+    fresh_X, fresh_Y = draw(generator, mixing, 5000)
+    if is_sparse:
+        X, fresh_X = sp.csr_matrix(np.maximum(X, 0)), sp.csr_matrix(np.maximum(fresh_X, 0))
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0, **settings).fit(X, Y)
+    scores, decisions = classifier.predict_proba(fresh_X), classifier.predict(fresh_X).astype(bool)
+    fresh = compute_metrics(Targets(fresh_Y), scores, decisions, names=METRICS)
     reported = classifier.report_.metrics["decision"]
     return [reported[name]["value"] for name in METRICS], [fresh[name].value for name in METRICS]
 
@@ -45,8 +51,8 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 @pytest.mark.parametrize("n_runs", [24, pytest.param(60, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"n_members": 1}],
-    ids=["default", "early_stopping", "one_member"],
+    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"n_members": 1}, {"is_sparse": True}],
+    ids=["default", "early_stopping", "one_member", "sparse"],
 )
 def test_pure_noise_is_reported_as_noise(settings, n_runs):
     n_rows = 800 if settings.get("n_members") == 1 else 200  # one member is scored on an eighth of them

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from manyhot import engine
+from manyhot.config.training import BINS, LINEAR
 from manyhot.data.deduplication import fingerprints
 from manyhot.evaluation import report
 from manyhot.models.checks import is_exclusive
 from manyhot.models.cross_fitting import CrossFit
 from manyhot.models.model import Model
+
+BRANCH_NAMES = {"layers": "hidden layers", BINS: "hidden layers on bins", LINEAR: "linear"}
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,17 @@ class InputRows:
     constant: np.ndarray | None = None  # indices of the labels that never vary; None to look at `targets`
 
 
-def training_notes(input_rows: InputRows, fit: CrossFit) -> list[str]:
-    """Say which rows are alike, and what the kind of labels means for the figures."""
+def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[str, float]) -> list[str]:
+    """Say what was chosen in training, which rows are alike, and what the kind of labels means for the figures."""
     notes, n_used = [], len(fit.place)
     if fit.epoch_losses:
         tried = ", ".join(f"{epochs}: {loss:.4g}" for epochs, loss in sorted(fit.epoch_losses.items()))
         notes.append(
             f"Trained for {fit.config.epochs} epochs, chosen by the loss on left-out rows (epochs: loss, {tried})."
         )
+    if branch_shares:
+        parts = ", ".join(f"{BRANCH_NAMES[name]} {share:.0%}" for name, share in branch_shares.items())
+        notes.append(f"Scores average the logits of branches of the network by shares chosen out of fold: {parts}.")
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"

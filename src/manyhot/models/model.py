@@ -51,6 +51,14 @@ class Model:
         """Trainable weights of one member."""
         return sum(math.prod(leaf.shape[1:]) for leaf in self.weights.trainable)
 
+    @property
+    def branch_shares(self) -> dict[str, float]:
+        """How much each branch of the network counts for a new row, "layers" for the hidden ones; {} for one branch."""
+        branches = self.network.branches
+        if not branches:
+            return {}
+        return dict(zip(("layers", *branches), self.weights.fixed[-1][0].tolist(), strict=True))
+
     def scores(self, features: Features) -> np.ndarray:
         """Calibrated probabilities (n, l)."""
         return self.policy.calibrate(self.uncalibrated_scores(features))

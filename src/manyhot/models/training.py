@@ -94,7 +94,8 @@ def build_model(
     model = Model(untrained.space, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
     round_fit(model.scorer(), fit, model.weights)
     scored = _score_rows(model, fit, rows)
-    decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, training_notes(rows, fit))
+    notes = training_notes(rows, fit, model.branch_shares)
+    decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, notes)
     return model
 
 
