@@ -162,7 +162,15 @@ def test_saved_sparse_models_score_the_same_and_sparse_rows_in_any_form(tmp_path
 def test_scores_are_means_of_logits_where_rows_are_sparse_out_of_fold_too(is_sparse):
     X, Y = rows(120, 30, 5)
     features = X if is_sparse else X.toarray()
-    settings = {"n_members": 4, "n_folds": 4, "epochs": 3, "calibration": "none", "dtype": "float64", "verbose": 0}
+    settings = {
+        "n_members": 4,
+        "n_folds": 4,
+        "epochs": 3,
+        "branches": "none",
+        "calibration": "none",
+        "dtype": "float64",
+        "verbose": 0,
+    }
     classifier = MultiLabelClassifier(**settings).fit(features, Y)
     model = classifier.model_
     blocks = model.encoder.transform(features)
