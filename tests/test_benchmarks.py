@@ -20,7 +20,11 @@ def run(*words):
 
 
 @pytest.mark.parametrize(
-    "parts", [["wide_mlp", "cv", "predict"], pytest.param(["cnn", "sparse"], marks=pytest.mark.exhaustive)]
+    "parts",
+    [
+        ["predict"],
+        *(pytest.param(some, marks=pytest.mark.exhaustive) for some in (["wide_mlp", "cv"], ["cnn", "sparse"])),
+    ],
 )
 def test_all_parts_on_fake_devices(parts, tmp_path):
     run("--fake-devices", 2, "--seconds", 2000, "--only", *parts, "--out", tmp_path / "gpu.json")

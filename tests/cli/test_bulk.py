@@ -344,7 +344,7 @@ def test_twenty_killed_workers_cost_no_row(tmp_path, fragile_model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", [[], ["--executor", "processes:2"]])
+@pytest.mark.parametrize("executor", [pytest.param([], marks=pytest.mark.exhaustive), ["--executor", "processes:2"]])
 def test_after_kill_9_the_same_command_completes_the_folder(manyhot, here, executor):
     shutil.rmtree("in")
     write_tables(here / "in", n=40, n_rows=10_000)

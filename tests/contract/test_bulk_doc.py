@@ -61,6 +61,7 @@ def test_dask(folder):
     assert_same(read(folder / "by-dask"), read(folder / "out"))
 
 
+@pytest.mark.exhaustive
 def test_ray_data(folder):
     pytest.importorskip("ray.data")
     (folder / "by_ray.py").write_text(f"import ray\nray.init(num_cpus=2, include_dashboard=False)\n{RAY}")

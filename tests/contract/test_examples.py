@@ -139,7 +139,7 @@ def test_emotions_in_comments(data_folder):
     assert answer["f1_macro"] > 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_emotions_in_comments_as_its_usage_says(tmp_path):
     """Without --rows, on all rows that there are."""
     (tmp_path / "labels.txt").write_text("joy\nanger\nfear\n")

@@ -107,7 +107,7 @@ def test_a_matrix_too_large_to_be_dense_trains(n, width, settings, most_gib):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize("members", [1, 4])
+@pytest.mark.parametrize("members", [1, pytest.param(4, marks=pytest.mark.exhaustive)])
 def test_memory_is_stated_before_training_and_kept(members):
     done = subprocess.run([sys.executable, "-c", STATED, str(members)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

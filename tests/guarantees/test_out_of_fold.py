@@ -51,7 +51,12 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 @pytest.mark.parametrize("n_runs", [24, pytest.param(60, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"early_stopping": True, "epochs": 40, "patience": 4}, {"n_members": 1}, {"is_sparse": True}],
+    [
+        {},
+        {"early_stopping": True, "epochs": 40, "patience": 4},
+        pytest.param({"n_members": 1}, marks=pytest.mark.exhaustive),
+        pytest.param({"is_sparse": True}, marks=pytest.mark.exhaustive),
+    ],
     ids=["default", "early_stopping", "one_member", "sparse"],
 )
 def test_pure_noise_is_reported_as_noise(settings, n_runs):

@@ -65,7 +65,7 @@ def one_run(seed: int, is_partly_known: bool) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_partly_known", [False, True])
+@pytest.mark.parametrize("is_partly_known", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_promises_hold_for_what_predict_answers(is_partly_known):
     runs = [one_run(seed, is_partly_known) for seed in range(RUNS // 2)]
     columns = {name: np.array([run[name] for run in runs]) for name in runs[0]}

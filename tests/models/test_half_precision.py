@@ -19,7 +19,7 @@ from manyhot.models.half_precision import exact_half, round_tables, round_values
 from manyhot.persistence import container
 
 HIGHEST = 65504.0
-FEW = {"n_members": 2, "n_folds": 2, "epochs": 4, "verbose": 0, "random_state": 3}
+FEW = {"n_members": 2, "n_folds": 2, "epochs": 4, "branches": "none", "verbose": 0, "random_state": 3}
 
 
 def texts(n: int = 300, seed: int = 0) -> tuple[list[str], np.ndarray]:

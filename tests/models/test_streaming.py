@@ -82,7 +82,11 @@ def test_one_window_is_training_in_memory(tmp_path, frame, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"n_members": 3, "early_stopping": True}], ids=["one", "three"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, pytest.param({"n_members": 3, "early_stopping": True}, marks=pytest.mark.exhaustive)],
+    ids=["one", "three"],
+)
 def test_many_windows_learn_as_well(tmp_path, settings):
     table(4000, text=True).write_csv(tmp_path / "songs.csv")
     new = read_frame(tmp_path, table(1000, seed=9, text=True))

@@ -127,6 +127,13 @@ def test_branches_are_chosen_by_the_features(settings, shapes, tables, expected)
 COUPLED = next(name for name, spec in LOSS_SPECS.items() if spec.is_coupled and name != "categorical_crossentropy")
 
 
+@pytest.mark.parametrize("network", ["embedding_bag", "resnet", "custom"])
+def test_other_networks_leave_branches_alone(network):
+    config = TrainingConfig(network=network)
+    assert choose_branches(config, {"features": (5,)}, ()) is config
+    assert "branches" not in network_settings(config)
+
+
 @pytest.mark.parametrize(
     ("settings", "tables", "words"),
     [

@@ -61,7 +61,11 @@ def assert_same(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"early_stopping": True, "patience": 3}], ids=["plain", "early stopping"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({}, marks=pytest.mark.exhaustive), {"early_stopping": True, "patience": 3}],
+    ids=["plain", "early stopping"],
+)
 def test_a_fit_killed_again_and_again_ends_as_one_that_was_not(options, tmp_path, kill_after, always_due):
     X, y = rows()
     reference = MultiLabelClassifier(**SETTINGS, **options).fit(X, y)

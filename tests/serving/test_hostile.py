@@ -297,7 +297,7 @@ def process(bundles):
         started.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_memory_comes_back(process):
     good, many = {"rows": [ROW]}, json.dumps({"rows": [ROW] * 50_000}).encode()
 

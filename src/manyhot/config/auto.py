@@ -53,7 +53,9 @@ def resolve_sizes(config: TrainingConfig, n_rows: int, n_table_weights: int = 0)
     """Replace "auto" members, rows per step and epochs: 64 to 128 steps an epoch; large data take fewer members."""
     members, batch_size, epochs = config.n_members, config.batch_size, config.epochs
     if members == "auto":
-        members = 16 if n_rows <= 5_000 and not n_table_weights and BINS not in config.branches else 8
+        # members that stop apart differ more, and so do the score of one and the mean of all: two score each row
+        has_two_networks = BINS in config.branches and not config.early_stopping
+        members = 16 if n_rows <= 5_000 and not n_table_weights and not has_two_networks else 8
         members = min(members, max_members(config.image_params), max(1, MAX_TABLE_WEIGHTS // max(n_table_weights, 1)))
     if batch_size == "auto":
         batch_size = _power_of_two(n_rows / 64, 16, max_batch_size(config.image_params))

@@ -259,6 +259,8 @@ def choose_branches(
     is_possible = config.network == "mlp" and bool(config.hidden_layer_sizes)
     loss = config.resolved_loss
     if config.branches == AUTO:
+        if config.network != "mlp":
+            return config
         is_usual = is_possible and loss == "binary_crossentropy" and config.head == "sigmoid"
         found = [BINS] * (0 < n_dense <= MAX_BIN_COLUMNS) + [LINEAR] * bool(tables)
         return config.changed(branches="+".join(found) if found and is_usual else NONE)
