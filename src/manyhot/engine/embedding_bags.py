@@ -90,7 +90,9 @@ def update_table(
         scale = jnp.where(row_squares > 0, jax.lax.rsqrt(jnp.where(row_squares > 0, row_squares, 1)), 0)
         return -(TABLE_RATE_FACTOR * rate * scale) * value
 
-    return EmbeddingTable(_add_entries(table.weights, batch, gradient, move, size, parts), squares)
+    return EmbeddingTable(
+        _add_entries(table.weights, batch, gradient, move, size, parts if is_adagrad else ()), squares
+    )
 
 
 def _spans(parts: tuple[int, ...]) -> list[slice]:
@@ -120,15 +122,14 @@ def _add_entries(
 ) -> jax.Array:
     """Add factor(column, value) times its row's values, of (b, u), to row `column` of the target, by non-zeros.
 
-    The factor is one number, or with `parts` one for each of them: (1,) or (p,) of one non-zero, (e, 1) or (e, p) of e.
+    The factor is one number for each of the `parts` of the columns, (p,) of one non-zero, (e, p) of e; () for one part.
     """
     block, spans = batch.block, _spans(parts or target.shape[1:])
     if size:
         columns, values, places = _gather_entries(batch, size)
         factors = factor(columns, values[:, None])
         for k, span in enumerate(spans):
-            products = factors[:, min(k, factors.shape[1] - 1), None] * row_values[places, span]
-            target = target.at[columns, span].add(products)
+            target = target.at[columns, span].add(factors[:, k, None] * row_values[places, span])
         return target
 
     def add_row(place: jax.Array, target: jax.Array) -> jax.Array:
@@ -141,7 +142,7 @@ def _add_entries(
             for k, span in enumerate(spans):
                 first = (column, jnp.asarray(span.start, column.dtype))
                 old = jax.lax.dynamic_slice(target, first, (1, span.stop - span.start))
-                new = old + factors[min(k, len(factors) - 1)] * row_value[:, span]
+                new = old + factors[k] * row_value[:, span]
                 target = jax.lax.dynamic_update_slice(target, new, first)
             return target
 

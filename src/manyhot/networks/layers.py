@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from manyhot.backend import jax, keras
+from manyhot.networks.initialization import ConstantInitializer
 
 jnp = jax.numpy
 
@@ -144,6 +146,13 @@ class Columns(keras.layers.Layer):
         return (input_shape[0], self.width)
 
 
+@cache
+def _normal_quantiles(n: int) -> np.ndarray:
+    """Quantiles of the normal distribution at 1/2n, 3/2n, and so on; every member asks for the same ones."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((k + 0.5) / n) for k in range(n)])
+
+
 class Bins(keras.layers.Layer):
     """Each number's place in every bin: low below it, high above it, and how far it is in between."""
 
@@ -153,12 +162,11 @@ class Bins(keras.layers.Layer):
 
     def __init__(self, n_bins: int, **settings: Any) -> None:
         super().__init__(**settings)
-        normal = NormalDist()
-        knots = np.array([normal.inv_cdf((k + 0.5) / (n_bins + 1)) for k in range(n_bins + 1)])
+        knots = _normal_quantiles(n_bins + 1)
         self.low, self.high = knots[:-1], knots[1:]
         self.least = np.array([-np.inf] + [0.0] * (n_bins - 1))
         self.most = np.array([1.0] * (n_bins - 1) + [np.inf])
-        draws = np.array([normal.inv_cdf((k + 0.5) / NORMAL_DRAWS) for k in range(NORMAL_DRAWS)])
+        draws = _normal_quantiles(NORMAL_DRAWS)
         places = np.clip((draws[:, None] - self.low) / (self.high - self.low), self.least, self.most)
         self.mean, self.deviation = places.mean(axis=0), places.std(axis=0)
 
@@ -181,7 +189,7 @@ class BranchMean(keras.layers.Layer):
         """One weight a branch, which training does not move."""
         n_branches = len(input_shape)
         self.shares = self.add_weight(
-            shape=(n_branches,), initializer=keras.initializers.Constant(1 / n_branches), trainable=False, name="shares"
+            shape=(n_branches,), initializer=ConstantInitializer(1 / n_branches), trainable=False, name="shares"
         )
 
     def call(self, inputs: Sequence[Any], training: bool = False) -> Any:
