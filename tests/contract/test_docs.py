@@ -16,7 +16,6 @@ import pytest
 
 from manyhot.cli import main
 from manyhot.config import auto
-from manyhot.estimators.cross_validation import fold_training
 from manyhot.models.segmentation import training as pixel_training
 from manyhot.networks.pretrained_backbone import open_backbone
 from tests.fixtures.readme_files import make_files, random_weights, shallow_backbones
@@ -46,7 +45,7 @@ SHELL = {
         "docs/taxonomy.md",
     )
 }
-SIZES = ((auto, "resolve_sizes"), (fold_training, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
+SIZES = ((auto, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
 
 
 @pytest.mark.slow

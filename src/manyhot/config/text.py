@@ -89,10 +89,3 @@ def without_paths(kind: str, values: Mapping[str, Any] | None) -> dict[str, Any]
     """Settings as far as a saved file may tell them: nothing that would be opened or downloaded."""
     path_names = {name for name, setting in TEXT_KINDS[kind].settings.items() if getattr(setting, "is_path", False)}
     return None if values is None else {name: value for name, value in values.items() if name not in path_names}
-
-
-def count_text_weights(kind: str, settings: Mapping[str, Any], first_units: int) -> int:
-    """Weights of one network for the words of one column of text, at most; 0 where these have none of their own."""
-    if kind == TFIDF:
-        return (settings["max_words"] + settings["max_characters"]) * first_units
-    return (settings["max_words"] + settings["buckets"]) * settings["units"] if kind == EMBEDDINGS else 0

@@ -10,14 +10,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from manyhot import networks
 from manyhot.config.fields import NONE
 from manyhot.config.images import is_pretrained
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.text import CUSTOM_TEXT, PRETRAINED, count_text_weights
-from manyhot.config.training import CUSTOM, TrainingConfig
+from manyhot.config.text import CUSTOM_TEXT, PRETRAINED
+from manyhot.config.training import TrainingConfig
 from manyhot.data.hierarchy import Completion, bind_taxonomy, complete_targets
 from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
 from manyhot.data.labels import LabelSpace
@@ -94,18 +93,6 @@ class TrainingInputs(NamedTuple):
         if self.backbone is not None:
             encoder.images.attach(self.backbone)
         return encoder
-
-    def n_table_weights(self) -> int:
-        """Numbers in the tables of one member at most; 0 where nothing is sparse."""
-        if self.config.network == CUSTOM:
-            return 0
-        sizes, n_labels = self.config.hidden_layer_sizes, len(self.labels)
-        has_linear = bool(sizes) and self.config.branches != NONE
-        first_units = sizes[0] + (n_labels if has_linear else 0) if sizes else n_labels
-        if self.column_types is not None:
-            n_texts = list(self.column_types.values()).count("text")
-            return n_texts * count_text_weights(self.config.text, self.config.text_params, first_units)
-        return self.features.shape[1] * first_units if sp.issparse(self.features) else 0
 
 
 def prepare_inputs(

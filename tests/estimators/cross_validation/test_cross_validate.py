@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.model_selection import KFold, RepeatedKFold, StratifiedKFold
@@ -38,6 +39,19 @@ def network(*middle):
     model = keras.Sequential([L.Input((5,)), L.Dense(8, activation="relu"), *middle, L.Dense(3, activation="sigmoid")])
     model.compile(loss="binary_crossentropy", optimizer="adam")
     return model
+
+
+@pytest.mark.slow
+def test_automatic_sizes_are_those_of_a_fit_on_a_folds_rows(rows):
+    """Also where they depend on what the encoded columns are: dense ones have bins, words have tables."""
+    X, Y = rows
+    words = np.array(["sad quiet song", "loud fast song", "slow sad tune"], dtype=object)[np.arange(len(X)) % 3]
+    for features in (X, pd.DataFrame({"words": words})):
+        settings = {"hidden_layer_sizes": (4,), "epochs": 1, "verbose": 0}
+        result = cross_validate(MultiLabelClassifier(**settings), features, Y, n_splits=3, n_repeats=1)
+        train = MultiLabelClassifier(**settings).fit(features[:100], Y[:100]).model_.config.to_dict()
+        for name in ("n_members", "batch_size", "epochs", "branches"):
+            assert result.facts["config"][name] == train[name]
 
 
 @pytest.mark.slow

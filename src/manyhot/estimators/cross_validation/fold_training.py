@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, executors, persistence, validation
-from manyhot.config.auto import resolve_sizes
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
@@ -27,7 +26,9 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.metrics import METRICS, metric_names
 from manyhot.models.checks import check_learnable
+from manyhot.models.cross_fitting import prepare_cross_fit
 from manyhot.models.run_identity import run_identity
+from manyhot.models.training_data import TrainingInputs
 
 PRINTED_METRICS = ("f1_micro", "f1_macro", "subset_accuracy", "lrap")  # after each fold, if they were computed
 
@@ -111,14 +112,13 @@ def cross_validate(
         )
     else:
         resolved_splits = resolve_splits(splits, inputs.targets, groups)
-    shared_config = _shared_config(
-        inputs.config, min(len(split.train) for split in resolved_splits), inputs.n_table_weights()
-    )
+    n_rows = min(len(split.train) for split in resolved_splits)
     if weights is not None:  # a row of weight 0 is as good as absent from training
         resolved_splits = [
             Split(split.repeat, split.train[weights[split.train] > 0], split.test) for split in resolved_splits
         ]
         weights = np.where(weights > 0, weights, 1.0)
+    shared_config = _shared_config(inputs, classifier.network, resolved_splits[0].train, n_rows)
     job = FoldJob(
         inputs,
         classifier.network,
@@ -206,12 +206,16 @@ def as_classifier(estimator: Any, config: dict[str, Any]) -> MultiLabelClassifie
     return MultiLabelClassifier(**{"network": estimator, "n_members": 1, "decision": "fixed", **config})
 
 
-def _shared_config(config: TrainingConfig, n_rows: int, n_table: int) -> TrainingConfig:
-    """The config with the automatic settings that are the same in every fold resolved."""
+def _shared_config(inputs: TrainingInputs, network: Any, rows: np.ndarray, n_rows: int) -> TrainingConfig:
+    """The config with the automatic sizes that are the same in every fold; a fold's rows tell what is encoded."""
+    config = inputs.config
     needs_no_tuning = not is_tuned(config) and not LOSS_SPECS[config.resolved_loss].is_shift_free
     if needs_no_tuning and config.n_members == 1 and config.calibration == "auto":
         config = config.changed(calibration="none")
-    return resolve_sizes(config, n_rows, n_table)
+    features, targets = inputs.features[rows], inputs.targets.take(rows)
+    first = prepare_cross_fit(features, targets, inputs.encoder(), config, network, trains_on_all=True, n_rows=n_rows)
+    sizes = ("n_members", "batch_size", "epochs")
+    return config.changed(**{name: getattr(first.config, name) for name in sizes})
 
 
 def _print_fold(fold: FoldScores, n_done: int, n_folds: int, runtime: RuntimeConfig) -> None:
