@@ -12,7 +12,7 @@ from manyhot.engine.state import LabelCounts, StepScalars
 from manyhot.engine.train_step import StepConfig, loss_sums, take_batch
 from manyhot.errors import InputError
 from manyhot.models.network_spec import NetworkSpec, choose_branches, network_settings
-from manyhot.networks import MemberInitializer
+from manyhot.networks import BUILDERS, WEIGHT_SHAPES, MemberInitializer
 from manyhot.networks.layers import Bins, BranchMean, Columns
 
 
@@ -100,6 +100,20 @@ def test_what_a_branch_learns_does_not_depend_on_the_others():
         alone, together = gradients([]), gradients(["linear"])
     np.testing.assert_allclose(together["logits(4, 2)"], alone["logits(4, 2)"])
     np.testing.assert_allclose(together["linear_logits(2,)"], np.sum(0.5 - Y, axis=0))
+
+
+@pytest.mark.parametrize(("width", "units"), [(100, [8, 5]), (101, [4, 3])])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_layers_on_bins_of_many_columns_have_half_the_units(width, units, batch_norm):
+    settings = {"hidden_layer_sizes": [8, 5], "activation": "relu", "dropout": 0.1, "batch_norm": batch_norm}
+    settings["branches"] = ["bins"]
+    shapes = {"features": (width,)}
+    model = BUILDERS["mlp"](shapes, 3, settings, MemberInitializer(0))
+    kernels = [v.shape for v in model.trainable_variables if len(v.shape) == 2]
+    assert kernels == [(width, 8), (5 * width, units[0]), (8, 5), tuple(units), (5, 3), (units[1], 3)]
+    trainable, fixed = WEIGHT_SHAPES["mlp"](shapes, 3, settings)
+    assert [v.shape for v in model.trainable_variables] == trainable
+    assert [v.shape for v in model.non_trainable_variables] == [shape for shape, _ in fixed]
 
 
 @pytest.mark.parametrize(

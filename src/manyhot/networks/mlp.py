@@ -11,7 +11,7 @@ from manyhot.config.training import BINS, LINEAR
 from manyhot.errors import InputError
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization, Bias, Bins, BranchMean, Columns, Dropout, join
-from manyhot.networks.weight_shapes import N_BINS, table_parts
+from manyhot.networks.weight_shapes import N_BINS, bin_layers, table_parts
 
 LINEAR_FACTOR = 4.0  # how much further the linear branch's part of a table moves in a step
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "mish", "leaky_relu")
@@ -34,9 +34,9 @@ def build_mlp(
     logits = [hidden if has_layers else _add_bags(hidden, bags, initializer, initializer.bias())]
     if BINS in branches:
         places = Bins(N_BINS, dtype=initializer.dtype)(x)
-        logits.append(
-            logit_layer(hidden_layers(places, [], settings, initializer), n_labels, initializer, "bin_logits")
-        )
+        sizes = {"hidden_layer_sizes": bin_layers(x.shape[-1], settings)}
+        hidden = hidden_layers(places, [], {**settings, **sizes}, initializer)
+        logits.append(logit_layer(hidden, n_labels, initializer, "bin_logits"))
     if LINEAR in branches:  # last, for weights of layers equally far from the logits have the order of their making
         logits.append(_linear_branch(x, bags, parts, initializer))
     mean = BranchMean(dtype=initializer.dtype)(logits) if branches else logits[0]

@@ -16,6 +16,8 @@ WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | No
 
 N_BINS = 5
 """Bins of each dense column, for the branch "bins"."""
+MAX_FULL_WIDTH = 100
+"""Dense columns above which the hidden layers on bins have half the units."""
 
 
 class Weights(NamedTuple):
@@ -48,20 +50,28 @@ def table_parts(n_labels: int, settings: Mapping[str, Any]) -> tuple[int, ...]:
     return (units, n_labels) if LINEAR in settings.get("branches", ()) else (units,)
 
 
+def bin_layers(width: int, settings: Mapping[str, Any]) -> list[int]:
+    """Units of the hidden layers on bins of as many dense columns."""
+    divisor = 1 if width <= MAX_FULL_WIDTH else 2
+    return [-(-units // divisor) for units in settings["hidden_layer_sizes"]]
+
+
 def mlp_weight_shapes(
     shapes: Mapping[str, tuple[int, ...]], n_labels: int, settings: Mapping[str, Any]
 ) -> WeightShapes:
     """The shapes that `build_mlp` gives its weights, in the order of their layers' distance from the logits."""
     sizes, branches = settings["hidden_layer_sizes"], settings.get("branches", ())
     width = sum(_dense_widths(shapes, settings))
-    trunks = [width, width * N_BINS] if BINS in branches else [width]
+    trunks = {width: sizes}
+    if BINS in branches:
+        trunks[width * N_BINS] = bin_layers(width, settings)
     trainable, fixed = _drop_missing(hidden_shapes(trunks, settings), width, settings)
     if LINEAR in branches and width:
         trainable.append((width, n_labels))
     trainable += [(sizes[-1] if sizes else width, n_labels)] if sizes or width else []
     trainable.append((n_labels,))
     if BINS in branches:
-        trainable += [(sizes[-1], n_labels), (n_labels,)]
+        trainable += [(trunks[width * N_BINS][-1], n_labels), (n_labels,)]
     if LINEAR in branches:
         trainable.append((n_labels,))
     return trainable, [*fixed, ((1 + len(branches),), None)] if branches else fixed
@@ -70,7 +80,7 @@ def mlp_weight_shapes(
 def trunk_weight_shapes(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, Any]) -> WeightShapes:
     """The shapes that `build_trunk` gives its weights."""
     width = sum(_dense_widths(shapes, settings))
-    return _drop_missing(hidden_shapes([width], settings), width, settings)
+    return _drop_missing(hidden_shapes({width: settings["hidden_layer_sizes"]}, settings), width, settings)
 
 
 def _drop_missing(weight_shapes: WeightShapes, width: int, settings: Mapping[str, Any]) -> WeightShapes:
@@ -83,21 +93,21 @@ def _dense_widths(shapes: Mapping[str, tuple[int, ...]], settings: Mapping[str, 
     return [shape[0] for name, shape in shapes.items() if name not in settings.get("tables", ())]
 
 
-def hidden_shapes(widths: Sequence[int], settings: Mapping[str, Any]) -> WeightShapes:
-    """The shapes of the weights of `hidden_layers` on inputs of some width; of several side by side, layer by layer."""
+def hidden_shapes(trunks: Mapping[int, Sequence[int]], settings: Mapping[str, Any]) -> WeightShapes:
+    """The shapes of the weights of `hidden_layers`, as width of the input -> units; of several layer by layer."""
     trainable: list[tuple[int, ...]] = []
     fixed: list[tuple[tuple[int, ...], str | None]] = []
-    widths = list(widths)
-    for units in settings["hidden_layer_sizes"]:
-        has_bias = not settings["batch_norm"]
-        for width in widths:
+    has_bias = not settings["batch_norm"]
+    widths = list(trunks)
+    for layer in zip(*trunks.values(), strict=True):
+        for width, units in zip(widths, layer, strict=True):
             trainable += [(width, units), (units,)] if has_bias else [(width, units)]
-        if settings["batch_norm"]:
-            trainable += [(units,), (units,)] * len(widths)
-            fixed += [((units,), None), ((units,), None)] * len(widths)
+        for units in layer if settings["batch_norm"] else ():
+            trainable += [(units,), (units,)]
+            fixed += [((units,), None), ((units,), None)]
         if settings["dropout"] > 0:
-            fixed += [((2,), "uint32")] * len(widths)
-        widths = [units] * len(widths)
+            fixed += [((2,), "uint32")] * len(layer)
+        widths = list(layer)
     return trainable, fixed
 
 
@@ -108,7 +118,7 @@ def embedding_bag_weight_shapes(
     ((name, n_numbers),) = settings["vocabularies"].items()
     units = settings["units"]
     width = units + sum(shape[0] for other, shape in shapes.items() if other != name)
-    trainable, fixed = hidden_shapes([width], settings)
+    trainable, fixed = hidden_shapes({width: settings["hidden_layer_sizes"]}, settings)
     last = settings["hidden_layer_sizes"][-1] if settings["hidden_layer_sizes"] else width
     attention = [(units, n_labels), (units, n_labels)] if settings["pool"] == ATTENTION else []
     if settings["dropout"] > 0:
