@@ -7,25 +7,19 @@ pure noise; 2,000 fresh rows. Both scores are calibrated as the fitted model doe
 """
 
 import argparse
-import ast
-import os
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from sets import parts
+from sets import SETS, load
 
-from manyhot.data.readers import ReadOptions, read
 from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
-TABLES = ("emotions", "flags", "birds", "scene", "yeast", "medical", "corel5k", "tmc2007", "delicious")
-REAL = (*TABLES, "slashdot", "arxiv1000", "goemotions")
 THREE_TURNS_ROWS = 3000
 N_GENERATED, N_FRESH = 50, 2000
 
@@ -35,29 +29,6 @@ class Rows(NamedTuple):
 
     features: object
     targets: np.ndarray
-
-
-def real_rows(name: str) -> Rows:
-    """The training part of a set, or all of it where it comes without parts."""
-    folder = Path(os.environ["MANYHOT_DATA"]) / name
-    if name == "slashdot":
-        samples = read(folder / "slashdot.txt.gz", ReadOptions(format="xc"))
-        varies = samples.targets.values.any(axis=0)
-        return Rows(samples.features, samples.targets.values[:, varies])
-    if name == "arxiv1000":
-        frame = pl.read_csv(folder / "arxiv_data.csv.gz").unique("titles", keep="first", maintain_order=True)
-        terms = [set(ast.literal_eval(cell)) for cell in frame["terms"]]
-        counts = Counter(term for row in terms for term in row)
-        kept = sorted(term for term, count in counts.items() if count >= 5)
-        targets = np.array([[term in row for term in kept] for row in terms])
-        texts = [f"{title}. {text}" for title, text in zip(frame["titles"], frame["summaries"], strict=True)]
-        return Rows(pl.DataFrame({"text": texts}), targets)
-    if name == "goemotions":
-        options = ReadOptions(labels="emotions", sep=",", header=False, column_names=("text", "emotions", "comment"))
-        samples = read(folder / "train.tsv.gz", options)
-        return Rows(samples.features.select(pl.col("text").fill_null("")), samples.targets.values)
-    samples = read(parts(name)[0])
-    return Rows(samples.features, samples.targets.values)
 
 
 def generated_rows(number: int) -> tuple[Rows, Rows]:
@@ -106,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--generated", type=int, default=N_GENERATED)
-    parser.add_argument("--only", nargs="*", default=REAL)
+    parser.add_argument("--only", nargs="*", default=SETS)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     for number in range(options.generated):
@@ -114,7 +85,8 @@ def main() -> None:
         if not path.exists():
             fit_and_keep(path, *generated_rows(number), seed=number)
     for name in options.only:
-        rows = real_rows(name)
+        samples = load(name).train
+        rows = Rows(samples.features, samples.targets.values)
         folds = stratified_folds(Targets(rows.targets), 3, seed=12345)
         for turn in range(3 if len(rows.targets) <= THREE_TURNS_ROWS else 1):
             path = options.folder / f"{name}-{turn}.npz"
