@@ -3,8 +3,8 @@
     python benchmarks/default_fit.py --before ../manyhot-before [--seeds 3] [--out results/default_fit.json] [SET ...]
 
 Both checkouts fit each set in a process of its own, turn by turn, with the interpreter that runs this and one cache of
-compiled programs each, which a first fit has filled. Ratios are medians over the seeds, this checkout over the other;
-on a busy machine those by processor time are the ones to trust. Measures are those of `measures.py`, on the test part.
+compiled programs each, which a first fit fills. Ratios are medians over the seeds, this checkout over the other;
+on a busy machine those by processor time are the ones to trust. Measures are those of `mulan.py`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ FIT = """
 import json, sys, tempfile, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import measures, sets
+import mulan, sets
 from manyhot import MultiLabelClassifier
 split = sets.load(sys.argv[2])
 wall, cpu = time.perf_counter(), time.process_time()
@@ -36,16 +36,10 @@ peak = next(line for line in Path("/proc/self/status").read_text().splitlines() 
 with tempfile.TemporaryDirectory() as folder:
     classifier.save(Path(folder) / "model.manyhot")
     file_bytes = (Path(folder) / "model.manyhot").stat().st_size
-values, scores = split.test.targets.values, classifier.predict_proba(split.test)
-order = [classifier.labels_.index(name) for name in split.train.labels.names]
-decided = classifier.model_.policy.decide(scores)[:, order]
-scores = scores[:, order]
-told = measures.of_scores(values, scores, split.support())
-told |= {f"{name} at the default": value for name, value in
-         measures.of_decisions(values, decided).items()}
-told |= {f"{name} at 0.5": value for name, value in measures.of_decisions(values, scores >= 0.5).items()}
+epochs = int(classifier.model_.config.epochs)
+told = mulan.of_classifier(classifier, split)
 print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": int(peak.split()[1]) / 1024,
-                  "file_mib": file_bytes / 2**20, "epochs": int(classifier.model_.config.epochs), **told}))
+                  "file_mib": file_bytes / 2**20, "epochs": epochs, **told["scores"], "measures": told}))
 """
 
 
@@ -62,8 +56,9 @@ def fit(checkout: Path, name: str, seed: int, cache: Path) -> dict[str, float]:
 def compared(name: str, before: Path, seeds: int, folder: Path) -> dict:
     """Both checkouts on one set, turn by turn."""
     checkouts = {"now": HERE, "before": before}
-    for kind, checkout in checkouts.items():
-        fit(checkout, name, 0, folder / kind)
+    if seeds < 3:  # a median of three does without the first
+        for kind, checkout in checkouts.items():
+            fit(checkout, name, 0, folder / kind)
     runs: dict[str, list[dict]] = {kind: [] for kind in checkouts}
     for seed in range(seeds):
         for kind, checkout in checkouts.items():
@@ -73,7 +68,11 @@ def compared(name: str, before: Path, seeds: int, folder: Path) -> dict:
         for key in RATIOS
     }
     medians = {
-        kind: {key: statistics.median(run[key] for run in found) for key in found[0] if found[0][key] is not None}
+        kind: {
+            key: statistics.median(run[key] for run in found)
+            for key, value in found[0].items()
+            if isinstance(value, float | int)
+        }
         for kind, found in runs.items()
     }
     return {"ratios": ratios, **medians, "runs": runs}

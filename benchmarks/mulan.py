@@ -36,6 +36,13 @@ def one_run(split: Split, seed: int) -> dict:
     began, processor_began = time.perf_counter(), time.process_time()
     classifier = MultiLabelClassifier(random_state=seed, verbose=0).fit(split.train)
     seconds, processor_seconds = time.perf_counter() - began, time.process_time() - processor_began
+    costs = {"seconds": round(seconds, 2), "processor_seconds": round(processor_seconds, 2)}
+    costs["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {**of_classifier(classifier, split), "costs": costs}
+
+
+def of_classifier(classifier: MultiLabelClassifier, split: Split) -> dict:
+    """The measures on the test part; leaves other thresholds in the classifier."""
     scores = classifier.predict_proba(split.test)
     order = [classifier.labels_.index(name) for name in split.train.labels.names]
     values = split.test.targets.values
@@ -53,8 +60,7 @@ def one_run(split: Split, seed: int) -> dict:
         classifier.tune_thresholds(decision)
         found = decided()
         run[MADE] |= {measure: found[measure] for measure, name in MADE_FOR.items() if name == decision}
-    costs = {"seconds": round(seconds, 2), "processor_seconds": round(processor_seconds, 2)}
-    return {**run, "costs": {**costs, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}}
+    return run
 
 
 def medians(runs: list[dict]) -> dict:
