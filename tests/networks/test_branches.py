@@ -102,7 +102,7 @@ def test_what_a_branch_learns_does_not_depend_on_the_others():
     np.testing.assert_allclose(together["linear_logits(2,)"], np.sum(0.5 - Y, axis=0))
 
 
-@pytest.mark.parametrize(("width", "units"), [(100, [8, 5]), (101, [4, 3])])
+@pytest.mark.parametrize(("width", "units"), [(200, [8, 5]), (201, [4, 3])])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_layers_on_bins_of_many_columns_have_half_the_units(width, units, batch_norm):
     settings = {"hidden_layer_sizes": [8, 5], "activation": "relu", "dropout": 0.1, "batch_norm": batch_norm}

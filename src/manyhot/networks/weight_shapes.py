@@ -16,7 +16,7 @@ WeightShapes = tuple[list[tuple[int, ...]], list[tuple[tuple[int, ...], str | No
 
 N_BINS = 5
 """Bins of each dense column, for the branch "bins"."""
-MAX_FULL_WIDTH = 100
+MAX_FULL_WIDTH = 200
 """Dense columns above which the hidden layers on bins have half the units."""
 
 
