@@ -17,12 +17,14 @@ import resource
 import statistics
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from measures import DECISION_MEASURES, MEASURES, PEER_NAMES, RANKING_MEASURES, of_decisions, of_scores, rare_labels
 from ranks import compared, load_peers, table_text, unfinished
 from sets import SETS, Split, load
 
+from manyhot.decisions.policy import DecisionPolicy, fit_policy
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
 # Were labels independent, the likeliest label set would have every label above 0.5, as the Hamming loss wants it
@@ -42,23 +44,25 @@ def one_run(split: Split, seed: int) -> dict:
 
 
 def of_classifier(classifier: MultiLabelClassifier, split: Split) -> dict:
-    """The measures on the test part; leaves other thresholds in the classifier."""
-    scores = classifier.predict_proba(split.test)
+    """The measures on the test part."""
+    model, scores = classifier.model_, classifier.predict_proba(split.test)
     order = [classifier.labels_.index(name) for name in split.train.labels.names]
     values = split.test.targets.values
 
-    def decided() -> dict[str, float]:
-        return of_decisions(values, classifier.model_.policy.decide(scores)[:, order])
+    def decided(policy: DecisionPolicy) -> dict[str, float]:
+        return of_decisions(values, policy.decide(scores)[:, order])
 
     run = {
         "scores": of_scores(values, scores[:, order], split.support()),
         AT_HALF: of_decisions(values, scores[:, order] >= 0.5),
-        DEFAULT: decided(),
+        DEFAULT: decided(model.policy),
         MADE: {},
     }
-    for decision in dict.fromkeys(MADE_FOR.values()):
-        classifier.tune_thresholds(decision)
-        found = decided()
+    kept = model.evidence.unique_scores()
+    for decision in dict.fromkeys(MADE_FOR.values()):  # what `tune_thresholds` does, without a report of each
+        config = replace(model.config, decision=decision, decision_params=None)
+        fitted = fit_policy(config, model.labels, kept, calibration=model.policy.calibration)
+        found = decided(model.policy.with_decision(fitted.decision))
         run[MADE] |= {measure: found[measure] for measure, name in MADE_FOR.items() if name == decision}
     return run
 
