@@ -162,6 +162,7 @@ def label_errors(
     limit: Annotated[int, typer.Option(help="Maximum number of entries to show.")] = 20,
     label: Annotated[str | None, typer.Option(help="Show only this label.")] = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """List training labels that look wrong, by their out-of-fold scores."""
 

@@ -48,7 +48,7 @@ from manyhot.estimators.base import (
     keep_parameters,
     warn_of_table,
 )
-from manyhot.estimators.progress import stage_progress, training_progress
+from manyhot.estimators.progress import stage_progress, track_rows, training_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.evaluation.report import LabelSets
 
@@ -408,7 +408,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         check_is_fitted(self)
         models.segmentation.refuse_pixels(self.model_, "only models of rows are explained")
         features = self._features(X)
-        return list(explanation.explain.explain_rows(self.model_, features, self.model_.scores(features), labels, top))
+        scores = self.model_.scores(features)
+        rows = explanation.explain.explain_rows(self.model_, features, scores, labels, top)
+        return list(track_rows(rows, len(scores), self.verbose, "explaining"))
 
     @property
     def thresholds_(self) -> dict[str, float]:
@@ -531,7 +533,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         check_is_fitted(self)
         models.segmentation.refuse_pixels(self.model_, "label errors are found in labels of rows")
         evidence = models.decision_updates.current_evidence(self.model_, "find label errors")
-        return find_label_errors(evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label)
+        with stage_progress(self.verbose) as progress:
+            return find_label_errors(
+                evidence.scores, evidence.targets, evidence.ids, self.model_.labels, limit, label, progress
+            )
 
     def plot_predictions(
         self,

@@ -1,18 +1,18 @@
-"""Progress of long work on standard error: a bar in a terminal, elsewhere a line now and then, late."""
+"""Progress of long work on standard error: a bar in a terminal, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
 import math
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from manyhot import engine
+from manyhot.estimators.progress_lines import FIRST_LINE_SECONDS, ProgressLines, TimeLeft, format_seconds
 
-FIRST_LINE_SECONDS = 10.0
-LINE_SECONDS = 30.0  # seconds between two lines, outside a terminal
+MIN_BAR_ROWS = 100  # fewer rows are done before a bar could be read
 LONG_SECONDS = 600.0  # work that has longer to go had better have a checkpoint
 
 
@@ -23,10 +23,10 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
         yield None
         return
     if not sys.stderr.isatty():
-        lines = _Lines()
-        yield lambda description, fraction: lines.show(
-            description if fraction is None else f"{description}: {fraction:.0%}"
-        )
+        with ProgressLines() as lines:
+            yield lambda description, fraction: lines.show(
+                description if fraction is None else f"{description}: {fraction:.0%}", fraction
+            )
         return
     from rich import progress as rich_progress  # imported where a bar is drawn
     from rich.console import Console
@@ -35,8 +35,11 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
         rich_progress.TextColumn("{task.description}"),
         rich_progress.BarColumn(),
         rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # results on standard output must not end up on standard error
     )
     task = bar.add_task("", total=None)
 
@@ -50,29 +53,43 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
         bar.stop()
 
 
+T = TypeVar("T")
+
+
+def track_rows(rows: Iterable[T], n_rows: int, verbose: int, description: str) -> Iterator[T]:
+    """Yield the result of each row, and show how many there were."""
+    with stage_progress(verbose if n_rows >= MIN_BAR_ROWS else 0) as show:
+        for number, result in enumerate(rows, start=1):
+            yield result
+            if show is not None:
+                show(f"{description}: {number} of {n_rows} rows", number / n_rows)
+
+
 @contextmanager
 def training_progress(
-    verbose: int, description: str = "training", *, suggests_checkpoint: bool = False
+    verbose: int, description: str = "training", *, unit: str = "members", suggests_checkpoint: bool = False
 ) -> Iterator[engine.ProgressCallback | None]:
-    """Yield the engine's callback, which shows members finished, loss, time left; None for `verbose=0`."""
-    with _shown_progress(verbose, description) as callback:
+    """Yield the engine's callback, which shows finished units, loss and time left; None for `verbose=0`."""
+    with _shown_progress(verbose, description, unit) as callback:
         yield _suggest_checkpoint(callback) if suggests_checkpoint and callback is not None else callback
 
 
 def _suggest_checkpoint(callback: engine.ProgressCallback) -> engine.ProgressCallback:
     """The callback, which also says once how long work can survive a killed process."""
-    start, is_said = time.monotonic(), False
+    start, is_said, time_left = time.monotonic(), False, TimeLeft()
 
     def show(progress: engine.Progress) -> None:
         nonlocal is_said
         callback(progress)
-        seconds = time.monotonic() - start
-        left = seconds * (1 / progress.done - 1) if progress.done > 0 else 0.0
-        if not is_said and seconds >= FIRST_LINE_SECONDS and left > LONG_SECONDS:
+        now = time.monotonic()
+        if progress.done > 0:
+            time_left.update(now, progress.done)
+        left = time_left.seconds(now) or 0.0
+        if not is_said and now - start >= FIRST_LINE_SECONDS and left > LONG_SECONDS:
             is_said = True
             print(
-                f"about {left / 60:.0f} minutes are left; with checkpoint='FOLDER' (--checkpoint FOLDER) a run that is "
-                "killed can go on from where it was",
+                f"about {format_seconds(left)} left; with checkpoint='FOLDER' (--checkpoint FOLDER) a killed run can "
+                "be resumed",
                 file=sys.stderr,
                 flush=True,
             )
@@ -81,13 +98,14 @@ def _suggest_checkpoint(callback: engine.ProgressCallback) -> engine.ProgressCal
 
 
 @contextmanager
-def _shown_progress(verbose: int, description: str) -> Iterator[engine.ProgressCallback | None]:
+def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engine.ProgressCallback | None]:
     if not verbose:
         yield None
         return
     if not sys.stderr.isatty():
-        lines = _Lines()
-        yield lambda progress: lines.show(_line(description, progress, lines.seconds))
+        with ProgressLines() as lines:
+            lines.show(f"{description}: preparing", None)
+            yield lambda progress: lines.show(_line(description, progress, unit), progress.done or None)
         return
     from rich import progress as rich_progress
     from rich.console import Console
@@ -101,43 +119,22 @@ def _shown_progress(verbose: int, description: str) -> Iterator[engine.ProgressC
         rich_progress.TextColumn("left"),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with rich_progress.Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
         def show(progress: engine.Progress) -> None:
             if math.isnan(progress.loss) and progress.n_bytes:
                 bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
                 return
-            members = f"{progress.n_finished}/{progress.n_members} members"
+            members = f"{progress.n_finished}/{progress.n_members} {unit}"
             bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
 
         yield show
 
 
-class _Lines:
-    """Lines on standard error, the first after ten seconds and not more than one every half minute."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.next_line = self.start + FIRST_LINE_SECONDS
-        self.lock = threading.Lock()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.start
-
-    def show(self, text: str) -> None:
-        with self.lock:
-            now = time.monotonic()
-            if now < self.next_line:
-                return
-            self.next_line = now + LINE_SECONDS
-        print(text, file=sys.stderr, flush=True)
-
-
-def _line(description: str, progress: engine.Progress, seconds: float) -> str:
+def _line(description: str, progress: engine.Progress, unit: str) -> str:
     if math.isnan(progress.loss):
         return f"{description}: compiling"
-    left = f", about {seconds * (1 / progress.done - 1):.0f} s left" if progress.done > 0 else ""
-    members = f"{progress.n_finished} of {progress.n_members} members finished"
-    return f"{description}: {progress.done:.0%} done, {members}, loss {progress.loss:.4f}{left}"
+    finished = f"{progress.n_finished} of {progress.n_members} {unit} trained"
+    return f"{description}: {progress.done:.0%}, {finished}, loss {progress.loss:.4f}"

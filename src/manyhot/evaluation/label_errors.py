@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -100,13 +100,20 @@ def find_label_errors(
     space: LabelSpace,
     limit: int | None = None,
     label: str | None = None,
+    progress: Callable[[str, float | None], None] | None = None,
 ) -> LabelErrors:
     """Rank entries (row, label) by the chance that they are recorded wrongly; as many as are expected to be."""
+
     # First what should be recorded: the score, corrected by the row's other labels. Then how often a yes is recorded as
     # no and a no as yes, from the surest entries. Bayes gives the chance of each entry; their sum is how many are
     # wrong.
     # Source: Northcutt, Jiang, Chuang (2021), Confident learning; rates from the surest entries: Liu, Tao (2016),
     # section 5; a row left out of an inverse: Sherman, Morrison (1950)
+    def show(fraction: float) -> None:
+        if progress is not None:
+            progress("searching label errors", fraction)
+
+    show(0.0)
     entries = score_entries(targets, scores)
     only_label = None if label is None else space.index(label)
     max_entries = None if limit is None else validation.integer(limit=limit, low=0)
@@ -118,8 +125,10 @@ def find_label_errors(
         if len(label_view.columns)
         else np.zeros((entries.shape[0], 0), entries.predictions.dtype)
     )
+    show(0.5)
     rates = estimate_noise_rates(label_view, expected)
 
+    show(0.7)
     n_wrong, log_all_correct = np.zeros(len(space)), np.zeros(len(expected))
     worst, n_suspicious = np.zeros(len(expected), dtype=np.int64), np.zeros(len(expected), dtype=np.int64)
     all_probabilities = np.zeros_like(expected)
@@ -133,6 +142,7 @@ def find_label_errors(
     min_probability = _kth_largest(all_probabilities.reshape(-1), max_entries)
     del all_probabilities
 
+    show(0.85)
     entry_parts = [np.zeros((4, 0))]
     for rows, probabilities in _error_probabilities(label_view, expected, rates, requested):
         positions = np.nonzero((probabilities > 0) & (probabilities.astype(expected.dtype) >= min_probability))

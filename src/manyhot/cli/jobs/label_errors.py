@@ -15,6 +15,7 @@ from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
+from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.files import write_file
 from manyhot.models.evidence import OutOfFoldResults
@@ -28,7 +29,7 @@ STALE_NOTE = (
 )
 
 
-def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_json: bool) -> None:
+def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_json: bool, quiet: bool) -> None:
     """Rank the entries, show the first `limit`, and write as many as are expected to be wrong."""
     validation.integer(limit=limit, low=1)
     if output is not None:
@@ -38,11 +39,14 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
     refuse_pixels(classifier.model_, "label errors are searched among labels of rows only")
     model = classifier.model_
     evidence = require_evidence(model, bundle)
-    errors = find_label_errors(evidence.scores, evidence.targets, evidence.ids, model.labels, label=label)
+    with stage_progress(int(not quiet)) as progress:
+        errors = find_label_errors(
+            evidence.scores, evidence.targets, evidence.ids, model.labels, label=label, progress=progress
+        )
     notes = describe_limits(errors, model, evidence, label)
     if output is not None:
         write_table(to_table(errors), output)
-    print_notes(notes, quiet=as_json)
+    print_notes(notes, quiet=as_json or quiet)
     document = to_document(errors, limit, label) | {"model": str(bundle), "notes": notes}
     if output is not None:
         document["output"] = str(output)

@@ -14,11 +14,13 @@ from manyhot.cli.jobs.image_output import image_options, refuse_plots
 from manyhot.cli.jobs.input_tables import list_tables
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import check_suffix, write_predictions
+from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.data.readers.input_files import list_input_images
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
+from manyhot.estimators.progress import stage_progress
 from manyhot.estimators.read_options import model_read_options
 
 
@@ -92,7 +94,10 @@ def predict_one(
             plot_options = image_options(classifier.model_, plots, max_plots)
         on_notes = partial(print_notes, quiet=quiet)
         predictor = row_predictor(classifier, settings, suffix, on_notes, is_terminal, plot_options)
-        n_rows = write_predictions(file, predictor, output, settings.label_sep, on_notes)
+        is_shown = not quiet and (output is not None or not sys.stdout.isatty())
+        with stage_progress(int(is_shown)) as show:
+            on_rows = None if show is None else row_counter(file, show)
+            n_rows = write_predictions(file, predictor, output, settings.label_sep, on_notes, on_rows)
         if output is not None:
             document = {"output": str(output), "rows": n_rows}
             print_result(document, f"saved predictions of {n_rows} rows to {output}", as_json)

@@ -12,6 +12,7 @@ import polars as pl
 from manyhot.cli.jobs.explanations import READABLE, to_json_lines, to_readable_text
 from manyhot.cli.jobs.row_predictor import NoteCallback, RowPredictor
 from manyhot.data.readers import read_chunks
+from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import to_csv
 from manyhot.estimators.read_options import unused_column_notes
@@ -29,9 +30,14 @@ def check_suffix(output: Path) -> str:
 
 
 def write_predictions(
-    file: Path, predictor: RowPredictor, output: Path | None, label_sep: str, on_notes: NoteCallback
+    file: Path,
+    predictor: RowPredictor,
+    output: Path | None,
+    label_sep: str,
+    on_notes: NoteCallback,
+    on_rows: Callable[[int], None] | None = None,
 ) -> int:
-    """Read, predict and write chunk by chunk; the number of rows."""
+    """Read, predict and write chunk by chunk, and call `on_rows` with the rows so far; the number of rows."""
     n_rows = 0
     options = predictor.options
     with open_writer(output, predictor.suffix, label_sep) as write:
@@ -40,9 +46,22 @@ def write_predictions(
                 on_notes(unused_column_notes(predictor.classifier, samples))
             if options.images is not None:
                 on_notes(samples.notes)
-            write(predictor.predict_chunk(samples, n_rows))
-            n_rows += samples.n_samples
+            for part in _parts(samples, predictor.part_rows):
+                write(predictor.predict_chunk(part, n_rows))
+                n_rows += part.n_samples
+                if on_rows is not None:
+                    on_rows(n_rows)
     return n_rows
+
+
+def _parts(samples: Samples, rows: int | None) -> Iterator[Samples]:
+    """The rows in parts of at most so many, so that what is written last is not worked on first."""
+    step = samples.n_samples if rows is None else rows
+    if step >= samples.n_samples:
+        yield samples
+        return
+    for start in range(0, samples.n_samples, step):
+        yield samples.slice(start, min(start + step, samples.n_samples))
 
 
 @contextmanager

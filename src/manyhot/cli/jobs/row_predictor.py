@@ -27,6 +27,7 @@ from manyhot.explanation.explain import explain_rows
 from manyhot.models.prediction import predict_scores, sample_features
 
 EXPLANATION_CHUNK_ROWS = 4096  # with explanations, which take more memory than predictions
+EXPLAINED_ROWS = 128  # rows that are explained before they are written
 
 ChunkPredictor = Callable[[Samples, int], pl.DataFrame]  # Called with a chunk and the number of rows before it
 NoteCallback = Callable[[Iterable[str]], None]
@@ -48,7 +49,8 @@ class RowPredictor(NamedTuple):
     classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier
     options: ReadOptions
     predict_chunk: ChunkPredictor
-    chunk_rows: int | None
+    chunk_rows: int | None  # that are read at once
+    part_rows: int | None  # of these, that are predicted and written at once; None for all
     suffix: str  # of what is written
 
 
@@ -67,7 +69,7 @@ def row_predictor(
             raise InputError("extreme multi-label models cannot be explained", argument="--explain")
         options = replace(options, sparse_targets=True, images=None)
         predict_chunk = partial(extreme.predict_table, classifier, settings.top)
-        return RowPredictor(classifier, options, predict_chunk, extreme.CHUNK_ROWS, suffix)
+        return RowPredictor(classifier, options, predict_chunk, extreme.CHUNK_ROWS, None, suffix)
     explain_options = reason_options(settings.explain, settings.top, suffix, is_terminal)
     suffix = suffix if explain_options is None else explain_options.suffix
     if suffix == ".csv":
@@ -83,6 +85,7 @@ def row_predictor(
             predict_table, classifier, explain_options=explain_options, plot_options=plot_options, on_notes=on_notes
         ),
         chunk_rows,
+        None if explain_options is None else EXPLAINED_ROWS,
         suffix,
     )
 

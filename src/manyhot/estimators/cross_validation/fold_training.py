@@ -23,7 +23,7 @@ from manyhot.estimators.cross_validation.folds import FoldJob, FoldResult, Folds
 from manyhot.estimators.cross_validation.result import CrossValidation, FoldScores, collect_results
 from manyhot.estimators.cross_validation.splits import Split, repeated_folds, resolve_splits
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.estimators.progress import stage_progress
+from manyhot.estimators.progress import stage_progress, training_progress
 from manyhot.evaluation.metrics import METRICS, metric_names
 from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import prepare_cross_fit
@@ -175,8 +175,11 @@ def _run_folds(job: FoldJob, runtime: RuntimeConfig) -> dict[int, FoldResult]:
             _print_fold(result.scores, len(results), n_folds, runtime)
 
     if runtime.executor is None:
-        folds = Folds(job)
-        keep(folds.iterate(range(n_folds), lambda: f"{len(results)}/{n_folds} folds scored, training"))
+        is_open = job.snapshots is None
+        with training_progress(
+            runtime.verbose, "cross-validation", unit="folds", suggests_checkpoint=is_open
+        ) as callback:
+            keep(Folds(job).iterate(range(n_folds), callback))
         return results
     job, n_together = Folds(job).as_tasks()
     tasks = [(list(range(k, min(k + n_together, n_folds))),) for k in range(0, n_folds, n_together)]

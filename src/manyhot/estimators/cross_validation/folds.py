@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ from manyhot.data.labels import LabelSpace
 from manyhot.decisions.policy import DecisionPolicy, fit_policy, is_tuned, merge_equal_scores, untrained_policy
 from manyhot.estimators.cross_validation.result import FoldScores
 from manyhot.estimators.cross_validation.splits import Split
-from manyhot.estimators.progress import training_progress
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics
 from manyhot.models.branch_shares import score_with_chosen_shares
 from manyhot.models.cross_fitting import CrossFit, fits_together, prepare_cross_fit, subset
@@ -90,24 +89,21 @@ class Folds:
         return list(self.iterate(numbers))
 
     def iterate(
-        self, numbers: Sequence[int], describe: Callable[[], str] | None = None
+        self, numbers: Sequence[int], callback: engine.ProgressCallback | None = None
     ) -> Iterator[tuple[int, FoldResult]]:
         """Yield number and result of each of some folds, in order; those of a group train as one job."""
-        runtime, n_members = self.job.inputs.runtime, int(self.job.config.n_members)
+        runtime, n_members, n_done = self.job.inputs.runtime, int(self.job.config.n_members), 0
         for group in self._groups(numbers):
             fit_numbers, fits = zip(*group, strict=True)
-            verbose = 0 if describe is None else runtime.verbose
-            text = "" if describe is None else describe()
-            is_open = self.job.snapshots is None
-            with training_progress(verbose, text, suggests_checkpoint=is_open) as callback:
-                trained_fits, networks, trained = train_searched(
-                    fits,
-                    runtime.changed(executor=None),
-                    callback,
-                    n_members * fit_numbers[0],
-                    self.size,
-                    self._snapshots(fit_numbers),
-                )
+            trained_fits, networks, trained = train_searched(
+                fits,
+                runtime.changed(executor=None),
+                _within(callback, n_done, len(fits), len(numbers)),
+                n_members * fit_numbers[0],
+                self.size,
+                self._snapshots(fit_numbers),
+            )
+            n_done += len(fits)
             config = trained_fits[0].config
             scorer = engine.Scorer(networks, trained.weights, config.dtype, runtime, config.head)
             first_member = 0
@@ -178,3 +174,17 @@ class Folds:
 
 def _structure(fit: CrossFit) -> tuple[Any, Any]:
     return fit.network.shapes, fit.network.settings
+
+
+def _within(
+    callback: engine.ProgressCallback | None, n_done: int, n_group: int, n_folds: int
+) -> engine.ProgressCallback | None:
+    """The callback for one group of folds trained together, of which it shows the part in all folds."""
+    if callback is None:
+        return None
+
+    def show(progress: engine.Progress) -> None:
+        done = (n_done + progress.done * n_group) / n_folds
+        callback(progress._replace(done=done, n_finished=n_done, n_members=n_folds))
+
+    return show
