@@ -8,7 +8,8 @@ from rich.cells import cell_len
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
-from manyhot.evaluation.metrics import compute_label_metrics, compute_metrics, metric_names
+from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics, metric_names
+from manyhot.evaluation.metrics.registry import MAIN_METRICS
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
 
 
@@ -161,7 +162,7 @@ def test_a_silent_model_that_ranks_well_is_diagnosed():
     report = report_of(space, Targets(values), scores, thresholds=np.full(len(space), 0.01))
     assert report["metrics"]["fixed"]["roc_auc_macro"]["value"] > 0.9
     assert report["metrics"]["decision"]["f1_macro"]["value"] > 0.5
-    assert "Ranking fine, threshold wrong" in codes(report)["threshold_wrong"]["text"]
+    assert "Good ranking, wrong threshold" in codes(report)["threshold_wrong"]["text"]
     assert codes(report)["threshold_wrong"]["labels"] == []
     assert "threshold_wrong" not in codes(report_of(*made_up_targets()))
 
@@ -203,7 +204,7 @@ def test_text_fits_the_terminal_and_does_not_obey_names():
     report = report_of(
         LabelSpace(tuple(names)), Targets(values), scores, notes=["y" * 250, "two\nlines"], constant_labels=names[:7]
     )
-    text = to_text(report, labels_shown=40)
+    text = to_text(report, labels_shown=40, all_metrics=True)
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 100
     assert all(letter.isprintable() or letter == "\n" for letter in text)
@@ -240,9 +241,37 @@ def test_numbers_stand_beside_their_baseline_and_cover():
         f"{half['value']:.3f}",
         {"decision": "better", "fixed": "worse"}[report["comparison"]["f1_macro"]["better"]],
         f"{own['baseline']:.3f}",
-        "39",
-        "300",
     ]
+    full = next(line for line in Report(report).to_text(all_metrics=True).splitlines() if line.startswith("f1_macro "))
+    assert full.split() == [*line.split(), "39", "300"]
+
+
+def test_six_metrics_are_shown_first_and_the_others_on_request():
+    report = report_of(*made_up_targets())
+    brief, full = (to_text(report, all_metrics=is_full) for is_full in (False, True))
+    named = [name for name in METRICS if any(line.startswith(f"{name} ") for line in brief.splitlines())]
+    assert tuple(named) == MAIN_METRICS
+    assert "13 more metrics with --all" in brief
+    assert "more metrics" not in full
+
+
+def test_metrics_that_say_nothing_are_left_out():
+    rng = np.random.default_rng(0)
+    for n_labels, missing in ((4, ["precision_at_5"]), (1, ["precision_at_5", "lrap", "one_error", "ndcg_at_5"])):
+        targets = Targets(rng.random((50, n_labels)) < 0.5)
+        space = LabelSpace(tuple(f"l{j}" for j in range(n_labels)))
+        text = to_text(report_of(space, targets, rng.random((50, n_labels))), all_metrics=True)
+        assert not [name for name in missing if f"\n{name} " in text]
+        assert "\nroc_auc_macro " in text
+    assert "\nprecision_at_5 " in to_text(report_of(*made_up_targets()), all_metrics=True)
+
+
+def test_numbers_agree_with_their_nouns():
+    targets = Targets(np.array([[True], [False]]))
+    report = report_of(LabelSpace(("a",)), targets, np.array([[0.9], [0.1]]), n_members=1, n_folds=2)
+    headline = " ".join(to_text(report).split())
+    assert "2 rows, 1 label; " in headline
+    assert "1 row without labels; 1 member, 2 folds." in headline
 
 
 @pytest.mark.parametrize(("n", "n_labels"), [(0, 2), (1, 1), (3, 1)])

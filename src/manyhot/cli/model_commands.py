@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.options import Bundle, Changed, Executor, Json, Plot, Quiet, Table, Tables, Text, existing
+from manyhot.cli.options import AllMetrics, Bundle, Changed, Executor, Json, Plot, Quiet, Table, Tables, Text, existing
 from manyhot.config.label_rules import LABEL_SEP
 
 # names of `READ_FLAGS`
@@ -22,6 +22,7 @@ def evaluate(
     read_flags: Annotated[dict, f"{EVALUATION_FLAGS} sample_weight"],
     text: Text = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for sheets of the worst errors of each label.")] = None,
+    all_metrics: AllMetrics = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -36,6 +36,7 @@ Bundle = Annotated[
     Path, typer.Argument(metavar="model", callback=existing, help="A model file written by `manyhot train`.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+AllMetrics = Annotated[bool, typer.Option("--all", help="Show all metrics, not only the main ones.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Hide the progress bar and notes.")]
 Plot = Annotated[
     Path | None, typer.Option(help="Also write a plot to this file (.svg, .png or .html); needs the extra pictures.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.options import CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table
+from manyhot.cli.options import AllMetrics, CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table
 from manyhot.config.training import TrainingConfig
 
 TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names of `READ_FLAGS`
@@ -54,6 +54,7 @@ def train(
     checkpoint: CheckpointFolder = None,
     checkpoint_every: CheckpointEvery = 60,
     resume: Resume = False,
+    all_metrics: AllMetrics = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a file and save it."""
@@ -93,6 +94,7 @@ def cv(
     checkpoint_every: CheckpointEvery = 60,
     resume: Resume = False,
     read_flags: Annotated[dict, f"{TABLE_FLAGS} sample_weight format columns images"],
+    all_metrics: AllMetrics = False,
     as_json: Json = False,
 ) -> None:
     """Repeated cross-validation; everything, thresholds included, is fitted on the training rows of each fold."""

@@ -34,6 +34,7 @@ def run(
     checkpoint_every: float,
     resume: bool,
     settings: Mapping[str, Any],
+    all_metrics: bool,
     as_json: bool,
 ) -> None:
     """Read, cross-validate one setting or two, print, plot."""
@@ -54,7 +55,7 @@ def run(
         "metrics": None if metrics is None else [name.strip() for name in metrics.split(",")],
     }
     result = cross_validate(classifier, samples, **cv_options, checkpoint=snapshots)
-    document, text = {"file": str(file), **result.to_dict()}, str(result)
+    document, text = {"file": str(file), **result.to_dict()}, result.to_text(all_metrics)
     plotted = {"": document}
     if other_settings:
         other_result = cross_validate(classifier, samples, **cv_options, **other_settings)
@@ -64,7 +65,8 @@ def run(
             "against": {"settings": other_settings, **other_result.to_dict()},
             "comparison": comparison.to_dict(),
         }
-        text += f"\n\nAgainst {caption} on the same folds\n{other_result}\n\nThis minus {caption}\n{comparison}"
+        other_text = other_result.to_text(all_metrics)
+        text += f"\n\nAgainst {caption} on the same folds\n{other_text}\n\nThis minus {caption}\n{comparison}"
         plotted = {"current settings": document, caption: document["against"]}
     if plot is not None:
         save_chart(plot_cv_scores(plotted), plot)

@@ -36,6 +36,7 @@ def run(
     read_flags: Mapping[str, Any],
     text: Path | None,
     plots: Path | None,
+    all_metrics: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -61,7 +62,7 @@ def run(
         targets = align_pixel_targets(samples, None, model.labels)
         values = pixel_report(model, sample_features(model, samples), targets, samples.notes)
         values |= {"model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
-        print_result(values, str(Report(values)), as_json)
+        print_result(values, Report(values).to_text(all_metrics), as_json)
         return
     rows = score_rows(model, samples, options.on_bad_image, quiet)
     values = {**rows.report, "model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
@@ -71,7 +72,7 @@ def run(
         print_notes(
             [f"plots of the worst errors of {len(files)} of {len(model.labels)} labels are in {sheets_folder}"], quiet
         )
-    text_report = str(Report(values))
+    text_report = Report(values).to_text(all_metrics)
     if samples.sample_weight is not None:
         values["weighted"] = _weighted(model, rows, samples.sample_weight)
         scores = (f"{name} {'-' if score is None else f'{score:.3f}'}" for name, score in values["weighted"].items())

@@ -19,6 +19,8 @@ from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning, OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import saved_options
+from manyhot.evaluation.report import Report
+from manyhot.evaluation.report.text import pluralize
 from manyhot.models.stream_survey import needs_stream
 from manyhot.persistence.checkpoints import open_checkpoint
 
@@ -35,6 +37,7 @@ def run(
     checkpoint: Path | None,
     checkpoint_every: float,
     resume: bool,
+    all_metrics: bool,
     as_json: bool,
 ) -> None:
     """Read, train, save, report."""
@@ -83,7 +86,8 @@ def run(
     document = {"model": str(output), "bytes": size, "seconds": round(seconds, 3), **facts, "report": report.to_dict()}
     message = f"saved {output} ({size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
     next_step = f"next: manyhot predict {output} FILE {'--top 5 ' if is_extreme else ''}-o predictions.csv"
-    print_result(document, f"{report}\n\n{message}\n{next_step}", as_json)
+    report_text = report.to_text(all_metrics) if isinstance(report, Report) else str(report)
+    print_result(document, f"{report_text}\n\n{message}\n{next_step}", as_json)
 
 
 def describe_samples(samples: Samples) -> str:
@@ -91,5 +95,6 @@ def describe_samples(samples: Samples) -> str:
     column_types = Counter(samples.column_types.values())
     columns = ", ".join(f"{count} {kind}" for kind, count in column_types.most_common())
     n_labels = 0 if samples.labels is None else len(samples.labels)
-    shape = "sparse" if samples.is_sparse else "columns"
-    return f"{samples.n_samples} rows, {n_labels} labels, {len(samples.feature_names)} {shape} features ({columns})"
+    n_features = len(samples.feature_names)
+    features = pluralize(n_features, "sparse feature" if samples.is_sparse else "column")
+    return f"{pluralize(samples.n_samples, 'row')}, {pluralize(n_labels, 'label')}, {features} ({columns})"

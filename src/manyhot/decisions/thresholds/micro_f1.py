@@ -24,7 +24,7 @@ from manyhot.evaluation.metrics.score import Entries
 
 
 class F1Micro(Decision):
-    """The thresholds of all labels that together maximise F1 over all entries in one pot, exactly."""
+    """The thresholds of all labels that together maximise F1 over all entries together, exactly."""
 
     # F = 2 hits / (answered + positives) is at least r exactly where the sum over labels of 2 hits - r * answered is at
     # least r * positives. With r set to the F that the best cuts reach, it rises until no choice has a higher F.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +17,10 @@ from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, probability_above_zero
 from manyhot.estimators.cross_validation.splits import Split
 from manyhot.evaluation.charts import plot_cv_scores, save_chart
-from manyhot.evaluation.metrics import METRICS, Score
+from manyhot.evaluation.metrics import METRICS, Score, metric_names
+from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.evaluation.report.measure import to_json_value
-from manyhot.evaluation.report.text import table
+from manyhot.evaluation.report.text import pluralize, table
 
 AT = ("decision", "fixed")
 LEVEL = 0.95
@@ -98,6 +99,8 @@ class CrossValidation:
     def interval(self, metric: str, at: str = "decision", level: float = LEVEL) -> tuple[float, float]:
         """Confidence interval of the mean, corrected for the overlap of training rows between folds.
 
+        It is cut to the range of the metric: none reaches below 0 or above 1.
+
         Args:
             metric: Name of a computed metric.
             at: "decision" or "fixed".
@@ -106,7 +109,9 @@ class CrossValidation:
         Source:
             Nadeau and Bengio (2003); see `corrected_t_test`.
         """
-        return interval(self.values(metric, at), self.test_share, validation.number(level=level, low=0.0, high=1.0))
+        level = validation.number(level=level, low=0.0, high=1.0)
+        low, high = interval(self.values(metric, at), self.test_share, level)
+        return max(low, 0.0), min(high, METRICS[metric].upper_bound)
 
     def compare(self, other: CrossValidation, at: str = "decision") -> Comparison:
         """Compare with another result on the same folds: which is better, and with what probability.
@@ -130,7 +135,9 @@ class CrossValidation:
         for name in [name for name in self.scores[at] if name in other.scores[at]]:
             differences = self.values(name, at) - other.values(name, at)
             better = differences if METRICS[name].higher_is_better else -differences
-            ends = interval(differences, self.test_share, LEVEL)
+            bound = METRICS[name].upper_bound
+            low, high = interval(differences, self.test_share, LEVEL)
+            ends = max(low, -bound), min(high, bound)
             rows[name] = Difference(_mean(differences), *ends, probability_above_zero(better, self.test_share))
         return Comparison(at, rows)
 
@@ -183,32 +190,50 @@ class CrossValidation:
         """
         return save_chart(plot_cv_scores({"": self.to_dict()}, at), path)
 
+    def _shown_metrics(self, all_metrics: bool) -> list[str]:
+        """The metrics of the tables, without those that say nothing of so few labels."""
+        names = [name for name in self.scores["decision"] if is_informative(name, len(self.labels))]
+        is_chosen = not set(metric_names(has_taxonomy=False)) <= set(self.scores["decision"])
+        return names if all_metrics or is_chosen else [name for name in names if name in main_metrics(True)]
+
     def _label_table(self) -> str:
         """Mean (and standard deviation) of each label's scores over the folds, most frequent labels first."""
         order = np.argsort(-self.label_scores["support"].sum(axis=0), kind="stable")
         rows = [_label_row(self, int(j)) for j in order[:LABELS_SHOWN]]
         text = table(["label", "support", *LABEL_COLUMNS.values()], rows)
         more = len(order) - len(rows)
-        return f"{text}\n... and {more} rarer labels" if more else text
+        return f"{text}\n... and {pluralize(more, 'rarer label')}" if more else text
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, all_metrics: bool = False) -> str:
+        """The results as text for a terminal.
+
+        Args:
+            all_metrics: Whether all metrics are shown, not only the six that most people look at; where metrics were
+                chosen, they are shown anyway.
+        """
         document = self.to_dict()
+        shown = self._shown_metrics(all_metrics)
         low, high = document["test_rows"]
         tested = f"{low}" if low == high else f"{low} to {high}"
         decision = self.facts["config"]["decision"]
         threshold = (self.facts["config"]["decision_params"] or {}).get("threshold", 0.5)
-        repeats = f"{document['n_repeats']} repeat{'s' * (document['n_repeats'] > 1)}"
         parts = [
-            f"{document['n_fits']} fits ({repeats}) on {document['rows']} rows, {tested} test rows each; "
+            f"{pluralize(document['n_fits'], 'fit')} ({pluralize(document['n_repeats'], 'repeat')}) on "
+            f"{pluralize(document['rows'], 'row')}, {tested} test {'row' if tested == '1' else 'rows'} each; "
             f"{document['seconds']:.1f} s",
             UNTUNED_HEADINGS.get(decision, TUNED_HEADING).format(decision=decision, threshold=threshold)
-            + _metric_table(document, "decision"),
+            + _metric_table(document, "decision", shown),
         ]
-        decision_metrics = {name for name in self.scores["fixed"] if METRICS[name].needs == "decisions"}
+        decision_metrics = {name for name in shown if METRICS[name].needs == "decisions"}
         if decision != "fixed" and decision_metrics:
             parts.append(
                 UNTUNED_HEADINGS["fixed"].format(threshold=0.5) + _metric_table(document, "fixed", decision_metrics)
             )
+        if len(shown) < len(self.scores["decision"]) and not all_metrics:
+            parts.append("All metrics: --all; in Python, result.to_text(all_metrics=True).")
         parts.append(self._label_table())
         unscored = int((self.n_unscored > 0).sum())
         if unscored:
@@ -231,11 +256,11 @@ def _label_row(result: CrossValidation, j: int) -> list[str]:
     return [name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}\N{HORIZONTAL ELLIPSIS}", *cells]
 
 
-def _metric_table(document: Mapping[str, Any], at: str, names: set[str] | None = None) -> str:
+def _metric_table(document: Mapping[str, Any], at: str, names: Collection[str]) -> str:
     header = ["metric", "better", "mean", "std", f"{document['level']:.0%} interval", "baseline"]
     rows = []
     for name, row in document["metrics"][at].items():
-        if names is None or name in names:
+        if name in names:
             interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
             direction = "higher" if METRICS[name].higher_is_better else "lower"
             mean, std, baseline = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "std", "baseline"))

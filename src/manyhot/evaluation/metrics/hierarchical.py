@@ -12,7 +12,7 @@ from manyhot.evaluation.metrics.score import Entries, Score, decision_entries
 
 
 def hierarchical_metrics(targets: Targets, decisions: np.ndarray, k: int, hierarchy: Hierarchy) -> dict[str, Score]:
-    """Hierarchical precision, recall and F1 by name, over all rows in one pot; k is unused."""
+    """Hierarchical precision, recall and F1 by name, over all rows together; k is unused."""
     # Source: Kiritchenko, Matwin, Nock, Famili (2006), Learning and evaluation in the presence of class hierarchies;
     # sets without the root. An unknown entry stays unknown, and what is predicted there adds no ancestors.
     entries = add_ancestors(decision_entries(targets, decisions), hierarchy)

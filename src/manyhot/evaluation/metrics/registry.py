@@ -31,12 +31,13 @@ class Metric:
     higher_is_better: bool = True
     upper_bound: float = 1.0  # its highest possible value
     needs_taxonomy: bool = False  # left out where there is none
+    min_labels: int = 1  # with fewer labels it is the same whatever the scores are
 
 
 _of_decisions = partial(Metric, classification.decision_metrics, "decisions")
 _of_ancestors = partial(Metric, hierarchical.hierarchical_metrics, "decisions", needs_taxonomy=True)
 _of_label_order = partial(Metric, ranking.label_means, "scores")
-_of_row_order = partial(Metric, ranking.row_ranking, "scores")
+_of_row_order = partial(Metric, ranking.row_ranking, "scores", min_labels=2)
 
 METRICS: dict[str, Metric] = {
     "f1_macro": _of_decisions(
@@ -46,8 +47,8 @@ METRICS: dict[str, Metric] = {
     ),
     "f1_micro": _of_decisions(
         "Micro F1",
-        "The balance of precision and recall over all answers in one pot.",
-        "Frequent labels decide it; rare ones can all be wrong unseen.",
+        "The balance of precision and recall over all predictions together.",
+        "Frequent labels dominate it; rare ones can all be wrong without showing.",
     ),
     "f1_samples": _of_decisions(
         "Sample F1",
@@ -57,45 +58,45 @@ METRICS: dict[str, Metric] = {
     # Source: Godbole, Sarawagi (2004), where it is called accuracy
     "jaccard_samples": _of_decisions(
         "Jaccard index, mean of rows",
-        "The labels shared by answer and truth over the labels in either, averaged over rows.",
+        "The labels both predicted and true over those predicted or true, averaged over rows.",
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
     "subset_accuracy": _of_decisions(
         "Exact match (subset accuracy)",
         "The share of rows whose whole label set is right.",
-        "One wrong label of many costs as much as all wrong, and where most rows carry no label silence does well.",
+        "One wrong label costs as much as all wrong; where most rows have no label, predicting nothing does well.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter
     "hamming_loss": _of_decisions(
         "Hamming loss",
-        "The share of single yes/no answers that are wrong.",
-        "When labels are rare, answering nothing already has a small loss.",
+        "The share of single yes/no predictions that are wrong.",
+        "When labels are rare, predicting nothing already has a small loss.",
         higher_is_better=False,
     ),
     "element_accuracy": _of_decisions(
         "Element-wise accuracy",
-        "The share of single yes/no answers that are right.",
-        "When labels are rare, answering nothing is already right nearly everywhere.",
+        "The share of single yes/no predictions that are right.",
+        "When labels are rare, predicting nothing is already right nearly everywhere.",
     ),
     "f1_macro_all": _of_decisions(
         "F1, absent labels as 0",
         "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
-        "It falls with the number of labels that happen to be absent, whatever the answers are.",
+        "It falls with the number of labels that happen to be absent, whatever is predicted.",
     ),
     "hierarchical_f1": _of_ancestors(
         "Hierarchical F1",
         "The balance of hierarchical precision and recall.",
-        "It is the micro F1 where answers and targets keep the taxonomy, so frequent labels near the top decide it.",
+        "It is the micro F1 where predictions and targets keep the taxonomy, so frequent labels near the top decide it.",
     ),
     "hierarchical_precision": _of_ancestors(
         "Hierarchical precision",
-        "The share of the predicted labels and their ancestors that hold, over all answers in one pot.",
+        "The share of the predicted labels and their ancestors that hold, over all predictions together.",
         "A wrong label with right ancestors counts as mostly right, the more the deeper the taxonomy is.",
     ),
     "hierarchical_recall": _of_ancestors(
         "Hierarchical recall",
-        "The share of the labels that hold and their ancestors that are predicted, over all answers in one pot.",
-        "Answering the ancestors alone already finds much of it.",
+        "The share of the labels that hold and their ancestors that are predicted, over all rows together.",
+        "Predicting the ancestors alone already finds much of it.",
     ),
     # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
     "map": _of_label_order(
@@ -107,7 +108,7 @@ METRICS: dict[str, Metric] = {
     "roc_auc_macro": _of_label_order(
         "ROC-AUC, mean of labels",
         "The chance that a sample with a label scores higher than one without, averaged over labels.",
-        "With rare labels it is high although most of the top answers are wrong.",
+        "With rare labels it is high although most of the top predictions are wrong.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)
     "lrap": _of_row_order(
@@ -150,6 +151,20 @@ METRICS: dict[str, Metric] = {
         "It forgets everything behind place k.",
     ),
 }
+
+
+MAIN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "subset_accuracy", "hamming_loss", "map")
+"""Those that a report shows first."""
+
+
+def is_informative(name: str, n_labels: int, k: int = 5) -> bool:
+    """Whether a metric depends on the predictions at all: with 4 labels, precision at 5 does not."""
+    return n_labels >= METRICS[name].min_labels and (name != "precision_at_k" or n_labels > k)
+
+
+def main_metrics(has_taxonomy: bool) -> list[str]:
+    """The metrics that a report shows first: `MAIN_METRICS`, and those of a taxonomy where there is one."""
+    return [name for name in metric_names(has_taxonomy) if name in MAIN_METRICS or METRICS[name].needs_taxonomy]
 
 
 def metric_names(has_taxonomy: bool) -> list[str]:

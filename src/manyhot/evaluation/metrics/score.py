@@ -25,7 +25,7 @@ class Score:
     value: float  # NaN when nothing could be scored
     n_labels: int  # labels that entered
     n_samples: int  # rows that entered, or pixels
-    baseline: float | None = None  # what an answer that never looks at the features gets
+    baseline: float | None = None  # what a prediction that ignores the features gets
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,14 @@ class Report:
     def __str__(self) -> str:
         return to_text(self.values)
 
+    def to_text(self, all_metrics: bool = False) -> str:
+        """The report as text for a terminal.
+
+        Args:
+            all_metrics: Whether all metrics are shown, not only the six that most people look at.
+        """
+        return to_text(self.values, all_metrics=all_metrics)
+
     def _repr_html_(self) -> str:
         return report_html(self.values)
 

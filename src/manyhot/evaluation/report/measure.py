@@ -33,8 +33,8 @@ FORMAT = 1
 SCORES_FROM = {
     "out_of_fold": "Scores are out-of-fold: each row is scored only by members that were not trained on it.",
     "held_out": "Scores are of rows that were held out of training.",
-    "new": "Scores are of the rows that were handed in for evaluation.",
-    "training": "Scores are of rows the network was trained on, so every metric here is far too good.",
+    "new": "Scores are of the rows given for evaluation.",
+    "training": "The model was trained on these rows, so every score here is far too good.",
 }
 
 

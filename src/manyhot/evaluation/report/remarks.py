@@ -37,8 +37,8 @@ def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> d
     if area is not None and area > GOOD_ROC_AUC and sum(n_predicted) < MIN_PREDICTED_SHARE * support:
         return _finding(
             "threshold_wrong",
-            f"Ranking fine, threshold wrong: the mean ROC-AUC is {area:.3f}, but at 0.5 only {sum(n_predicted)} labels "
-            f"are answered where {support} are there. Use thresholds tuned per label.",
+            f"Good ranking, wrong threshold: the mean ROC-AUC is {area:.3f}, but at 0.5 only {sum(n_predicted)} labels "
+            f"are predicted of the {support} in the data. Use thresholds tuned per label.",
         )
     rarely_predicted = [
         row["label"]
@@ -50,9 +50,9 @@ def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> d
     if rarely_predicted:
         return _finding(
             "threshold_wrong",
-            f"Ranking fine, threshold wrong for {len(rarely_predicted)} of {len(labels)} labels: at 0.5 they are "
-            "hardly ever "
-            f"answered although their ROC-AUC is above {GOOD_ROC_AUC}: {join_names(rarely_predicted, NAMES_SHOWN)}.",
+            f"Good ranking, wrong threshold for {len(rarely_predicted)} of {len(labels)} labels: at 0.5 they are "
+            f"hardly ever predicted although their ROC-AUC is above {GOOD_ROC_AUC}: "
+            f"{join_names(rarely_predicted, NAMES_SHOWN)}.",
             rarely_predicted,
         )
     return None
@@ -67,8 +67,8 @@ def _no_better_than_baseline(report: Mapping[str, Any]) -> dict[str, Any] | None
         return None
     return _finding(
         "no_better_than_baseline",
-        f"The ranking is no better than one that never looks at the features (LRAP {lrap['value']:.3f} against "
-        f"{lrap['baseline']:.3f}). Look at the features, the learning rate and the length of training.",
+        f"The ranking is no better than one by label frequency alone (LRAP {lrap['value']:.3f} against "
+        f"{lrap['baseline']:.3f}). Check the features, the learning rate and the number of epochs.",
     )
 
 
@@ -78,8 +78,8 @@ def _constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return _finding(
         "constant_labels",
-        f"{len(names)} of {report['data']['labels']} labels do not vary in what is known of them, so nothing can be "
-        f"learned or measured about when they apply: {join_names(names, NAMES_SHOWN)}.",
+        f"{len(names)} of {report['data']['labels']} labels {'has' if len(names) == 1 else 'have'} the same value in "
+        f"every known row, so nothing can be learned or measured: {join_names(names, NAMES_SHOWN)}.",
         names,
     )
 
@@ -91,8 +91,8 @@ def _little_support(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return _finding(
         "little_support",
-        f"{len(names)} of {report['data']['labels']} labels have fewer than {MIN_SUPPORT} positives; their numbers "
-        f"and thresholds are guesses: {join_names(names, NAMES_SHOWN)}.",
+        f"{len(names)} of {report['data']['labels']} labels {'has' if len(names) == 1 else 'have'} fewer than "
+        f"{MIN_SUPPORT} positives, so scores and thresholds are unreliable: {join_names(names, NAMES_SHOWN)}.",
         names,
     )
 
@@ -104,6 +104,6 @@ def _flattering_accuracy(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return _finding(
         "accuracy_flatters",
-        f"Element accuracy ({accuracy['value']:.3f}) flatters at a density of {density:.3f}: an answer that never "
-        f"looks at the features has {accuracy['baseline']:.3f}. Look at F1 instead.",
+        f"Element-wise accuracy ({accuracy['value']:.3f}) flatters at a density of {density:.3f}: predicting by label "
+        f"frequency alone gets {accuracy['baseline']:.3f}. Look at F1 instead.",
     )

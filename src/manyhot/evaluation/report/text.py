@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.cells import cell_len, chop_cells
 
-from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.metrics.registry import METRICS, is_informative, main_metrics
 from manyhot.evaluation.report.segmentation import describe_source
 
 WIDTH = 100
@@ -35,12 +35,12 @@ _PIXEL_COLUMNS = {
 }
 
 
-def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN) -> str:
+def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN, all_metrics: bool = False) -> str:
     """Render a report; the per-label table has at most `labels_shown` lines, those with the most positives first."""
+    tables = (_decision_table, _score_table, _calibration_summary) if all_metrics else (_main_table,)
     parts = [
         _headline(report),
-        _decision_table(report),
-        _score_table(report),
+        *(render(report) for render in tables),
         _decision_summary(report),
         _label_table(report["labels"], labels_shown),
     ]
@@ -57,20 +57,47 @@ def _headline(report: Mapping[str, Any]) -> str:
     data, scores = report["data"], report["scores"]
     out_of = "" if data["rows_total"] == data["rows"] else f" of {data['rows_total']}"
     label_sets = data["label_sets"]
+    rows = pluralize(data["rows"], "row") if not out_of else f"{data['rows']}{out_of} rows"
     clauses = [
-        f"{data['rows']}{out_of} rows, {data['labels']} labels",
+        f"{rows}, {pluralize(data['labels'], 'label')}",
         f"{_number(data['cardinality'])} labels per row, density {_number(data['density'])}",
-        f"{label_sets['distinct']} distinct label sets, {label_sets['once']} of them seen once",
-        f"{data['rows_without_labels']} rows without labels",
+        f"{pluralize(label_sets['distinct'], 'distinct label set')}, {label_sets['once']} of them seen once",
+        f"{pluralize(data['rows_without_labels'], 'row')} without labels",
     ]
     if data["unknown_share"] > 0:
         clauses.append(f"{100 * data['unknown_share']:.1f} % of the targets unknown")
-    counts = [f"{scores[f'n_{name}']} {name}" for name in ("members", "folds") if scores[f"n_{name}"] is not None]
+    counts = [pluralize(scores[f"n_{noun}s"], noun) for noun in ("member", "fold") if scores[f"n_{noun}s"] is not None]
     if counts:
         clauses.append(", ".join(counts))
     lines = [wrap("; ".join(clauses) + ".")]
     lines += [wrap(remark) for remark in scores["remarks"]]
     return "\n".join(lines)
+
+
+def _main_table(report: Mapping[str, Any]) -> str:
+    """The metrics that most people look at, and how many others there are."""
+    decided, fixed = report["metrics"]["decision"], report["metrics"]["fixed"]
+    names = [name for name in main_metrics(has_taxonomy=True) if name in decided]
+    rows = [
+        [
+            name,
+            _direction(name),
+            _number(decided[name]["value"]),
+            _number(fixed[name]["value"]) if METRICS[name].needs == "decisions" else "",
+            _verdict(report, name),
+            _number(decided[name]["baseline"]),
+        ]
+        for name in names
+    ]
+    n_more = len(_shown_names(report)) + len(report["probabilities"]) - len(names)
+    more = f"{n_more} more metrics with --all; in Python, report.to_text(all_metrics=True)."
+    return f"{table(['metric', 'better', 'value', 'at 0.5', 'compared', 'baseline'], rows)}\n{more}"
+
+
+def _shown_names(report: Mapping[str, Any]) -> list[str]:
+    """The metrics that depend on the predictions, with so many labels."""
+    n_labels, k = report["data"]["labels"], report["k"]
+    return [name for name in report["metrics"]["decision"] if is_informative(name, n_labels, k)]
 
 
 def _decision_table(report: Mapping[str, Any]) -> str:
@@ -85,7 +112,7 @@ def _decision_table(report: Mapping[str, Any]) -> str:
             _number(tuned[name]["baseline"]),
             *_coverage(tuned[name]),
         ]
-        for name in tuned
+        for name in _shown_names(report)
         if METRICS[name].needs == "decisions"
     ]
     return table(["decisions", "better", "as decided", "at 0.5", "compared", "baseline", "labels", "rows"], rows)
@@ -109,7 +136,7 @@ def _score_table(report: Mapping[str, Any]) -> str:
             _number(tuned[name]["baseline"]),
             *_coverage(tuned[name]),
         ]
-        for name in tuned
+        for name in _shown_names(report)
         if METRICS[name].needs == "scores"
     ]
     for name, score in report["probabilities"].items():
@@ -117,27 +144,28 @@ def _score_table(report: Mapping[str, Any]) -> str:
     return table(["scores", "better", "value", "baseline", "labels", "rows"], rows)
 
 
+def _calibration_summary(report: Mapping[str, Any]) -> str:
+    """How good probabilities were before calibration and are after it."""
+    calibration = report["policy"].get("calibration", {})
+    if report["raw"] is None or not set(calibration) - {"none"}:
+        return ""
+    kinds = ", ".join(f"{kind} ({pluralize(count, 'label')})" for kind, count in calibration.items())
+    before, after = report["raw"]["probabilities"], report["probabilities"]
+    changes = "; ".join(
+        f"{name} {_number(before[name]['value'])} before, {_number(after[name]['value'])} after" for name in after
+    )
+    return wrap(f"Calibration: {kinds}. {changes}.")
+
+
 def _decision_summary(report: Mapping[str, Any]) -> str:
-    """How scores become answers: calibration before and after, the decision, rules, a promise."""
+    """How scores become predictions: the decision, rules, a guarantee."""
     info = report["policy"]
     if not info:
         return ""
-    lines = []
-    calibration = info["calibration"]
-    if report["raw"] is not None and set(calibration) != {"none"}:
-        kind_counts = ", ".join(f"{kind} ({count})" for kind, count in calibration.items())
-        before, after = report["raw"]["probabilities"], report["probabilities"]
-        changes = "; ".join(
-            f"{name} {_number(before[name]['value'])} before, {_number(after[name]['value'])} after" for name in after
-        )
-        lines.append(f"Calibration (labels): {kind_counts}. {changes}.")
-    if info["guarantee"]:
-        lines.append(info["guarantee"])
-    else:
-        lines.append(info.get("meaning", f"Decision: {info['decision']}."))
+    lines = [info["guarantee"] or info.get("meaning", f"Decision: {info['decision']}.")]
     if info.get("taxonomy_pairs"):  # a report of before has none
         pairs = pluralize(info["taxonomy_pairs"], "pair")
-        lines.append(f"Taxonomy: {pairs} of a label and its parent, which no score and no answer contradicts.")
+        lines.append(f"Taxonomy: {pairs} of a label and its parent, which all scores and predictions respect.")
     return "\n".join(wrap(line) for line in lines)
 
 
