@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_done(manyhot, he
     flags = [] if executor is None else ["--executor", executor]
     command = ["predict", "songs.manyhot", *(f"in/part{k}.csv" for k in range(2)), "in/part2.parquet", "-o", "out"]
     done = manyhot(*command, *flags)
-    assert_failed(done, 2, "manyhot: in/part1.csv, row ", "; the other 2 files are done")
+    assert_failed(done, 2, "manyhot: in/part1.csv, row ", "; done: 2 other files")
     assert_whole(here / "out", ["part0.csv", "part2.parquet"])
     (here / "in/part1.csv").write_text(text)
     assert manyhot(*command, "--json", *flags).document["predicted"] == 1
@@ -284,7 +284,7 @@ def test_a_row_that_kills_its_worker_is_named_after_three_tries(tmp_path, fragil
     error = predict_texts(fragile_model, tmp_path, "processes:2")
     assert error.exit_code == 1
     assert f"{tmp_path / 'in/part1.parquet'}, row 137: the process died 3 times" in str(error)
-    assert str(error).endswith("the other 3 files are done")
+    assert str(error).endswith("; done: 3 other files")
     n_texts = list(map(int, log.read_text().split()))
     assert n_texts == [400, 20, 1]
     others = ["part0.parquet", "part2.parquet", "part3.parquet"]
@@ -403,7 +403,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, fragile_model):
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    assert "interrupted; 1 of 3 files are done, and the same command goes on with the others" in out
+    assert "interrupted; 1 of 3 files are done; run the same command again for the others" in out
     assert_whole(tmp_path / "out", ["part0.parquet"])
 
 

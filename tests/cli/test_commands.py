@@ -191,7 +191,7 @@ def test_the_tour_and_the_commands_it_shows(manyhot, tmp_path):
 
 def test_json_is_the_only_thing_on_standard_output(manyhot, bundle, table):
     assert json.loads(manyhot("evaluate", bundle, table, "--json").out)
-    assert all(json.loads(line) for line in manyhot("predict", bundle, table, "--json").out.splitlines())
+    assert all(json.loads(line) for line in manyhot("predict", bundle, table, "--jsonl").out.splitlines())
     assert Path(bundle).is_file()
 
 

@@ -62,7 +62,7 @@ def test_json_lines_hold_the_reasons_as_an_object(manyhot, tickets, tmp_path):
         assert row["explanation"] == json.loads(json.dumps({name: one.to_dict() for name, one in explanations.items()}))
         assert set(row) == {"id", "labels", "p_is_refund", "p_is_other", "explanation"}
         assert not row["labels"] or set(row["explanation"]) == set(row["labels"])
-    screen = manyhot("predict", *tickets, "--explain", "--json", "--quiet")
+    screen = manyhot("predict", *tickets, "--explain", "--jsonl", "--quiet")
     assert screen.out == path.read_text()
 
 
@@ -118,7 +118,7 @@ def test_a_person_gets_lines_that_a_terminal_only_shows(tickets, tmp_path):
     assert re.search(r"^t.\[31m1: is_refund\n  is_refund \d\.\d\d\n    for      refund \+\d", out)
     assert re.search(r"^t2: .*\n  .*\n    for      -\n    against  -$", out, flags=re.MULTILINE)
     assert watched("predict", tickets[0], path, "--quiet").startswith("id,labels,p_")
-    assert watched("predict", tickets[0], path, "--explain", "--json", "--quiet").startswith("{")
+    assert watched("predict", tickets[0], path, "--explain", "--jsonl", "--quiet").startswith("{")
 
 
 def test_wrong_numbers_of_reasons(manyhot, tickets):

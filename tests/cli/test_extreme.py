@@ -85,7 +85,7 @@ def test_predict_and_evaluate(folder):
     assert lines[0] == "id,labels,scores"
     assert len(lines) == N + 1
     assert all(len(line.split(",")[k].split(";")) == 3 for line in lines[1:] for k in (1, 2))
-    answers = [json.loads(line) for line in run("predict", model, file, "--format", "xc", "--json").splitlines()]
+    answers = [json.loads(line) for line in run("predict", model, file, "--format", "xc", "--jsonl").splitlines()]
     assert all(len(answer["labels"]) == len(answer["scores"]) == 5 for answer in answers)
     report = json.loads(run("evaluate", model, file, "--format", "xc", "--json", "--quiet"))
     one = report["metrics"]["precision_at_1"]

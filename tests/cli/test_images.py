@@ -50,7 +50,7 @@ def model(manyhot: Callable, folder: Path) -> Path:
 
 
 def predict_rows(manyhot: Callable, *words: object) -> list[dict]:
-    done = manyhot("predict", *words, "--json")
+    done = manyhot("predict", *words, "--jsonl")
     assert done.code == 0, done.err
     return [json.loads(line) for line in done.out.splitlines()]
 

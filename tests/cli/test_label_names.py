@@ -44,7 +44,7 @@ def test_a_model_knows_the_names(stream, manyhot, rows):
         assert done.code == 0, done.err
         evaluated[name] = done.document["metrics"]
     assert evaluated["numbers"] == evaluated["names"] == evaluated["from_1"]
-    done = manyhot("predict", model, rows / "numbers.csv", "--json", "--quiet")
+    done = manyhot("predict", model, rows / "numbers.csv", "--jsonl", "--quiet")
     assert {name for line in done.out.splitlines() for name in json.loads(line)["labels"]} <= set(NAMES)
 
 

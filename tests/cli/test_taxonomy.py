@@ -43,7 +43,7 @@ def test_train_predict_and_evaluate(manyhot, table, tree, tmp_path, kind):
     assert done.document["report"]["config"]["taxonomy"] == [["mood_sad", "mood_quiet"], ["mood_fast", "mood_quiet"]]
     tree.unlink()
     assert load(tmp_path / "m.manyhot").taxonomy[0] == ("mood_sad", "mood_quiet")
-    done = manyhot("predict", tmp_path / "m.manyhot", table, "--json")
+    done = manyhot("predict", tmp_path / "m.manyhot", table, "--jsonl")
     assert done.code == 0, done.err
     predictions = [json.loads(line) for line in done.out.splitlines()]
     assert len(predictions) == 60

@@ -46,7 +46,7 @@ def test_set_by_hand_they_are_used_in_python_at_the_command_line_and_after_a_sec
     assert classifier.thresholds_["mood_sad"] == 0.875
     scores = classifier.predict_proba(fresh.drop("song_id", *NAMES))
     expected = [[name for j, name in enumerate(NAMES) if row[j] >= classifier.thresholds_[name]] for row in scores]
-    answers = manyhot("predict", bundle, tmp_path / "new.csv", "--json")
+    answers = manyhot("predict", bundle, tmp_path / "new.csv", "--jsonl")
     assert [json.loads(line)["labels"] for line in answers.out.splitlines()] == expected
     classifier.save(tmp_path / "again.manyhot")
     again = load(tmp_path / "again.manyhot")

@@ -149,7 +149,7 @@ def test_a_label_that_hangs_on_one_category_is_learned():
 def test_a_promise_takes_rows_that_equal_rows_of_training_by_chance_but_not_those_themselves():
     X, Y = things(40)
     classifier = MultiLabelClassifier(**SMALL).fit(X, Y)
-    with pytest.raises(InputError, match="40 of these 40 rows were there in training"):
+    with pytest.raises(InputError, match="40 of these 40 rows were used in training"):
         classifier.guarantee(X, Y, miss_rate=0.3)
     promise = classifier.guarantee(*things(100, seed=2), miss_rate=0.3)
     assert "30" in promise.statement(classifier.model_.labels)

@@ -238,11 +238,10 @@ def test_reasons_hold_the_right_numbers():
     for k, reason in enumerate(reasons):
         i, j = found.row[k], found.label[k]
         state = "present" if targets.values[i, j] else "absent"
-        assert reason.startswith(f"recorded as {state}")
-        assert f"the score {scores[i, j]:.2f}" in reason
-        expected = re.search(r"in view (\d\.\d\d) is expected", reason)
+        assert reason.startswith(f"marked {state}, predicted {scores[i, j]:.2f}")
+        expected = re.search(r"\((\d\.\d\d) given its other labels\)", reason)
         assert expected is None or float(expected[1]) == float(f"{found.expected[k]:.2f}")
-        share = re.search(r"(\d+) % of the (other )?rows that carry the label", reason)
+        share = re.search(r"(\d+) % of the (other )?rows with the label", reason)
         if share is None:
             continue
         n_compared += 1
@@ -250,23 +249,22 @@ def test_reasons_hold_the_right_numbers():
         side = [c > scores[i, j] if state == "present" else c < scores[i, j] for c in carriers]
         assert int(share[1]) == 100 * sum(side) // len(side)
         assert int(share[1]) >= 50
-        assert ("lower than" in reason) == (state == "present") == bool(share[2])
+        assert ("a higher score" in reason) == (state == "present") == bool(share[2])
     assert n_compared > 300
 
 
 def test_reasons_by_hand():
     found = errors_of(np.array([[0.9], [0.8], [0.1], [0.97]]), Targets(np.array([[1], [1], [0], [0]]) == 1), limit=4)
     by_row = dict(zip(found.row.tolist(), found.reasons(), strict=True))
-    assert by_row[3].startswith(
-        "recorded as absent, but the score 0.97 is higher than that of 100 % of the rows that carry the label"
-    )
-    assert by_row[1].startswith(
-        "recorded as present, but the score 0.80 is lower than that of 100 % of the other rows that carry the label"
-    )
-    assert by_row[2].startswith("recorded as absent with the score 0.10, and ")
+    assert by_row[3].startswith("marked absent, predicted 0.97 (")
+    assert by_row[3].endswith("given its other labels); 100 % of the rows with the label have a lower score")
+    assert by_row[1].startswith("marked present, predicted 0.80 (")
+    assert by_row[1].endswith("; 100 % of the other rows with the label have a higher score")
+    assert by_row[2].startswith("marked absent, predicted 0.10 (")
+    assert by_row[2].endswith(" given its other labels)")
     lone = errors_of(np.array([[0.1], [0.2], [0.3]]), Targets(np.array([[1], [0], [0]]) == 1), limit=3)
     said = lone.reasons()[lone.row.tolist().index(0)]
-    assert said.startswith("recorded as present with the score 0.10, but ")
+    assert said.startswith("marked present, predicted 0.10 (")
 
 
 def test_ids_of_text_survive():

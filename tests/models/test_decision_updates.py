@@ -190,7 +190,7 @@ def test_a_promise_that_cannot_be_kept_is_refused_and_changes_nothing(model, set
 
 def test_rows_of_training_cannot_carry_a_promise(model):
     X, y = draw(400, 0)
-    with pytest.raises(InputError, match="400 of these 400 rows were there in training"):
+    with pytest.raises(InputError, match="400 of these 400 rows were used in training"):
         model.guarantee(X, y, miss_rate=0.1)
     fresh, truth = draw(300, 20)
     model.guarantee(np.concatenate([fresh, X[:20]]), np.concatenate([truth, y[:20]]), miss_rate=0.1)
@@ -327,7 +327,7 @@ def test_targets_are_matched_by_name_where_they_carry_names():
     fitted.partial_fit(*forms["samples"])
     added = fitted.model_.evidence.rows.targets.values[first:]
     np.testing.assert_array_equal(added, truth[:, order] == 1)
-    with pytest.raises(InputError, match="were there in training"):
+    with pytest.raises(InputError, match="were used in training"):
         fitted.guarantee(fresh, sets, miss_rate=0.2)
 
 

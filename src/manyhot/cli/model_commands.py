@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.options import AllMetrics, Bundle, Changed, Executor, Json, Plot, Quiet, Table, Tables, Text, existing
+from manyhot.cli.options import (
+    AllMetrics,
+    Bundle,
+    Changed,
+    DryRun,
+    Executor,
+    Json,
+    Plot,
+    Quiet,
+    Table,
+    Tables,
+    Text,
+    Undo,
+    existing,
+)
 from manyhot.config.label_rules import LABEL_SEP
 
 # names of `READ_FLAGS`
@@ -101,6 +115,7 @@ def predict(
     read_flags: Annotated[dict, "format images on_bad_image"],
     text: Text = None,
     as_json: Json = False,
+    as_lines: Annotated[bool, typer.Option("--jsonl", help="Print JSON lines on standard output.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict labels for new rows, with the probability of every label in a column p_LABEL. Several files go to a
@@ -128,10 +143,13 @@ def thresholds(
     max_labels: Annotated[
         int | None, typer.Option(help="Maximum number of labels predicted per row; 0 for no limit.")
     ] = None,
+    undo: Undo = False,
+    dry_run: DryRun = False,
     output: Changed = None,
     as_json: Json = False,
 ) -> None:
-    """Show or change a model's thresholds and label rules, without training."""
+    """Show or change a model's thresholds and label rules, without training; --undo restores those of before the last
+    change, also of `manyhot guarantee`."""
 
 
 @command(epilog="Example: manyhot guarantee songs.manyhot kept-aside.csv --miss-rate 0.1")
@@ -149,7 +167,9 @@ def guarantee(
         bool, typer.Option("--simultaneous", help="Bound holds for all labels simultaneously.")
     ] = False,
     read_flags: Annotated[dict, "labels sep label_names format images"],
+    dry_run: DryRun = False,
     output: Changed = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what the guarantee assumes.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

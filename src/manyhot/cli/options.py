@@ -36,6 +36,8 @@ Bundle = Annotated[
     Path, typer.Argument(metavar="model", callback=existing, help="A model file written by `manyhot train`.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, without saving it.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Undo the last change; again, to redo it.")]
 AllMetrics = Annotated[bool, typer.Option("--all", help="Show all metrics, not only the main ones.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Hide the progress bar and notes.")]
 Plot = Annotated[

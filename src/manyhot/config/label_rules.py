@@ -15,7 +15,7 @@ from manyhot.errors import InputError
 
 TAXONOMY = "taxonomy"
 LABEL_SEP = ";"
-"""What stands between two labels in a cell of CSV where nothing else is said."""
+"""Default separator between labels in a cell of CSV."""
 
 
 def validate_implications(value: Any, argument: str = "implies") -> tuple[tuple[str, str], ...]:

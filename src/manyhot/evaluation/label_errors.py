@@ -75,22 +75,20 @@ class LabelErrors:
         return sentences
 
     def _reason(self, k: int, positive_scores: np.ndarray) -> str:
-        """The sentence for entry k, from the scores of all rows that carry its label."""
+        """The sentence for entry k, from the scores of all rows that have its label."""
         score, expected, is_recorded = float(self.score[k]), float(self.expected[k]), bool(self.recorded[k])
         if is_recorded:
-            state, comparison, reference = "present", "lower", "other rows"
+            state, comparison, reference = "present", "higher", "other rows"
             n_beyond, n_rows = int((positive_scores > score).sum()), len(positive_scores) - 1
         else:
-            state, comparison, reference = "absent", "higher", "rows"
+            state, comparison, reference = "absent", "lower", "rows"
             n_beyond, n_rows = int((positive_scores < score).sum()), len(positive_scores)
-        context = f"with the row's other labels in view {expected:.2f} is expected"
+        context = "" if f"{expected:.2f}" == f"{score:.2f}" else f" ({expected:.2f} given its other labels)"
+        reason = f"marked {state}, predicted {score:.2f}{context}"
         if 2 * n_beyond < n_rows or n_rows == 0:
-            link = "but" if (expected > 0.5) != is_recorded else "and"
-            return f"recorded as {state} with the score {score:.2f}, {link} {context}"
+            return reason
         percent = 100 * n_beyond // n_rows  # rounded down, so that 100 % means all
-        compared = f"{comparison} than that of {percent} % of the {reference} that carry the label"
-        suffix = "" if f"{expected:.2f}" == f"{score:.2f}" else f", and {context}"
-        return f"recorded as {state}, but the score {score:.2f} is {compared}{suffix}"
+        return f"{reason}; {percent} % of the {reference} with the label have a {comparison} score"
 
 
 def find_label_errors(

@@ -1,4 +1,4 @@
-"""Why a model answers as it does: what speaks for and against a label, in the words of the rows."""
+"""Why a model predicts what it does: what counts for and against a label, in the words of the rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
 from manyhot.explanation import MAX_REASONS
 from manyhot.explanation.image_maps import attribute_images, coarse_maps, part_sums
+from manyhot.explanation.stop_words import is_stop_word
 from manyhot.models.cross_fitting import Features
 from manyhot.models.model import Model
 from manyhot.validation import did_you_mean
 
 BLOCK_ROWS = 256  # rows that are encoded at once
-MAX_PLACES = 100  # places of one word that are told, the first ones
+MAX_PLACES = 100  # places of one word that are listed, the first ones
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Explanation:
     Args:
         label: The label.
         score: Its calibrated probability, as `predict_proba` gives it.
-        is_predicted: Whether the model answers it.
+        is_predicted: Whether the model predicts it.
         logit: What is explained: the mean over the members of the raw logit, before sigmoid (or softmax) and
             calibration. With softmax only differences between labels count: what speaks for all labels alike changes
             no score. Of a parent in a taxonomy it is the highest logit of the labels below it and its own.
@@ -63,7 +64,7 @@ class Explanation:
             for rounding without hidden layers (`hidden_layer_sizes=()`); with them, or below a parent in a taxonomy,
             contributions are slopes, and this is how far they miss the sum. With images: how far a sum of steps misses
             the integral.
-        for_: The strongest reasons for the label, strongest first.
+        for_: The strongest reasons for the label, strongest first; stop words and punctuation of texts are left out.
         against: The strongest reasons against it, strongest first.
         maps: Column of images -> float64 (h, w), what each pixel adds to the logit, in the size that the network gets;
             above 0 for the label, below against it. Empty without images.
@@ -214,7 +215,12 @@ def _strongest_reasons(
     sources: FeatureSources, amounts: np.ndarray, top: int
 ) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """Select the strongest reasons for and against."""
+    is_reason = [
+        column not in sources.texts or not is_stop_word(name)
+        for name, column in zip(sources.names, sources.column, strict=True)
+    ]
     order = np.argsort(-amounts, kind="stable")
+    order = order[np.asarray(is_reason, dtype=bool)[order]]
     positive = [k for k in order[:top].tolist() if amounts[k] > 0]
     negative = [k for k in order[::-1][:top].tolist() if amounts[k] < 0]
     words_by_column: dict[str, set[str]] = {}

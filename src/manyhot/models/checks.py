@@ -10,9 +10,9 @@ from manyhot.errors import InputError
 
 SOFTMAX_TRAP = (
     "softmax and categorical cross-entropy make the labels compete for one unit of probability: raising one label "
-    "lowers all others, so a label's probability does not stand alone, and no threshold works when samples carry one "
-    "label or ten. Here {n_many} of {n} samples carry several labels and {n_none} carry none. The mend is two words: "
-    "activation='sigmoid', loss='binary_crossentropy' (allow_softmax=True trains it as asked, for comparison)"
+    "lowers all others, so a label's probability does not stand alone, and no threshold works when samples have one "
+    "label or ten. Here {n_many} of {n} samples have several labels and {n_none} have none. To fix this, use "
+    "activation='sigmoid', loss='binary_crossentropy' (allow_softmax=True trains with softmax anyway, for comparison)"
 )
 
 

@@ -30,7 +30,7 @@ from manyhot.evaluation.report.measure import to_json_value
 from manyhot.models.cross_fitting import Features
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.measuring import measure_out_of_fold
-from manyhot.models.model import Model
+from manyhot.models.model import EarlierDecisions, Model
 
 MAX_TRAINING_SHARE = 0.1
 """Share of rows for a promise that may be equal to rows of training."""
@@ -101,10 +101,10 @@ def apply_guarantee(
 ) -> guarantees.Guarantee:
     """Choose thresholds that keep a guarantee, on calibrated scores (n, l) of rows that training never saw."""
     if (miss_rate is None) == (false_discovery_rate is None):
-        raise InputError("say one of miss_rate and false_discovery_rate, such as miss_rate=0.1", argument="miss_rate")
+        raise InputError("give either miss_rate or false_discovery_rate, such as miss_rate=0.1", argument="miss_rate")
     if miss_rate is not None and simultaneous:
         raise InputError(
-            "belongs to false_discovery_rate; a promise about misses is an average", argument="simultaneous"
+            "belongs to false_discovery_rate; a guarantee on the miss rate is an average", argument="simultaneous"
         )
     if miss_rate is not None:
         guarantee = guarantees.control_miss_rate(scores, targets, miss_rate, per_label)
@@ -125,8 +125,8 @@ def check_not_training_rows(model: Model, features: Features) -> None:
     n_known, n_rows = count_training_rows(model, features), features.shape[0]
     if n_known:
         raise InputError(
-            f"{n_known} of these {n_rows} rows were there in training, and nothing can be promised from their "
-            "scores; keep rows out of fit for this",
+            f"{n_known} of these {n_rows} rows were used in training, so their scores guarantee nothing; calibrate on "
+            "rows held out of training",
             argument="X",
         )
 
@@ -163,7 +163,8 @@ def calibrated_scores(model: Model) -> np.ndarray:
 
 
 def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig) -> None:
-    """Make a model answer by another policy, with a report that fits it."""
+    """Make a model decide by another policy, with a report that fits it; what it replaces can be restored."""
+    model.previous = current_decisions(model)
     model.policy, model.config = policy, config
     evidence = model.evidence
     if evidence is None or evidence.is_stale:
@@ -178,6 +179,19 @@ def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig)
     model.report = measure_out_of_fold(model, scores, decisions, report_context(model, is_manual))
 
 
+def current_decisions(model: Model) -> EarlierDecisions:
+    """How a model decides now."""
+    return EarlierDecisions(model.policy, model.config, model.report)
+
+
+def undo_decisions(model: Model) -> None:
+    """Restore how the model decided before the last change; a second call brings the change back."""
+    if model.previous is None:
+        raise InputError("there is no change of thresholds, rules or guarantee to undo")
+    restored, model.previous = model.previous, current_decisions(model)
+    model.policy, model.config, model.report = restored.policy, restored.config, restored.report
+
+
 def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: TrainingConfig) -> dict[str, Any]:
     """A report that cannot be measured again: what it says of answers at own thresholds is taken out."""
     thresholds = policy.thresholds
@@ -190,7 +204,7 @@ def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: T
         {**row, **cleared, "threshold": None if thresholds is None else float(thresholds[j])}
         for j, row in enumerate(values["labels"])
     ]
-    note = "Thresholds were changed without scores to measure them on, so nothing is said of answers at own thresholds."
+    note = "Thresholds were changed without scores to measure them on, so there are no metrics of the decisions."
     return {
         **values,
         "metrics": {**values["metrics"], "decision": decision_metrics},

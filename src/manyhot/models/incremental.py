@@ -200,6 +200,7 @@ def continue_training(
     batch_size = int(config.batch_size)
     trained = engine.train(factory, data, parts, config, model.runtime, batch_size, model.weights, callback)
     model.use_weights(trained.weights)
+    model.previous = None  # its report was of the weights of before
     round_tables(model.scorer(), model.network, model.weights, sample_blocks(blocks, rows))
     if model.evidence is not None:
         old, row_ids = model.evidence.rows, np.arange(1, len(weights) + 1).astype(str)

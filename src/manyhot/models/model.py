@@ -20,6 +20,15 @@ from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.network_spec import NetworkSpec
 
 
+@dataclass(frozen=True)
+class EarlierDecisions:
+    """How a model decided before a change, so that the change can be undone."""
+
+    policy: DecisionPolicy
+    config: TrainingConfig
+    report: dict[str, Any]
+
+
 @dataclass
 class Model:
     """Everything that predicts."""
@@ -33,6 +42,7 @@ class Model:
     report: dict[str, Any]  # the report as plain JSON values
     evidence: OutOfFoldResults | None = None  # out-of-fold scores and what belongs to them; None when it was left out
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    previous: EarlierDecisions | None = None  # what the last change of the decisions replaced
     labels_pixels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -240,7 +240,7 @@ def choose_network(
         )
     if config.network != "embedding_bag" and vocabularies:
         raise InputError(
-            f"the network {config.network!r} takes no numbers of words; say text='tfidf' or leave the network away",
+            f"the network {config.network!r} takes no numbers of words; use text='tfidf' or omit `network`",
             argument="network",
         )
     if config.network == "embedding_bag" and not vocabularies:
@@ -288,14 +288,14 @@ def _check_backbone(network: str, options: Mapping[str, Any]) -> None:
         )
     if network == BACKBONE and not is_trainable(options):
         raise InputError(
-            "a backbone that stays as it is makes numbers for the network 'mlp'; leave the network away, or say "
+            "a backbone that stays as it is makes numbers for the network 'mlp'; omit `network`, or use "
             "fine_tune_epochs=3 "
             "or so for one that learns",
             argument="network",
         )
     if is_trainable(options) and network != BACKBONE:
         raise InputError(
-            f"the network {network!r} has no place for a backbone that learns; leave the network away, or "
+            f"the network {network!r} has no place for a backbone that learns; omit `network`, or use "
             "fine_tune_epochs=0",
             argument="network",
         )

@@ -25,7 +25,7 @@ from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
 from manyhot.errors import BundleError, InputError
 from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
-from manyhot.models.model import Model
+from manyhot.models.model import EarlierDecisions, Model
 from manyhot.models.network_spec import taxonomy_levels
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
@@ -56,6 +56,8 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
         "versions": versions(),
         "evidence": None if evidence is None else {"is_stale": evidence.is_stale},
     }
+    if model.previous is not None:
+        document["previous"] = _previous_document(model.previous)
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
     arrays |= {f"calibration/{name}": array for name, array in policy_arrays.items()}
     arrays |= weight_arrays(model.weights, model.network.n_tables)
@@ -100,7 +102,24 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
     evidence = _evidence(reader, len(labels), n_members, config.dtype) if "evidence" in reader else None
     metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
     model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
-    return model_class(labels, encoder, network, weights, policy, config, report, evidence), metadata
+    model = model_class(labels, encoder, network, weights, policy, config, report, evidence)
+    if "previous" in reader:  # only after a change of the decisions
+        model.previous = _previous(reader, policy)
+    return model, metadata
+
+
+def _previous_document(previous: EarlierDecisions) -> dict[str, Any]:
+    """What the last change of the decisions replaced; the calibration is never changed, so it is not saved twice."""
+    document, _ = _policy_document(previous.policy)
+    del document["calibration"]
+    return {"policy": document, "config": previous.config.to_dict(), "report": previous.report}
+
+
+def _previous(reader: DocumentReader, current: DecisionPolicy) -> EarlierDecisions:
+    """Read what the last change of the decisions replaced."""
+    config = config_from_dict(TrainingConfig, reader.mapping("previous.config"))
+    policy = _decisions(reader, "previous.policy", current.space, current.calibration, config.taxonomy)
+    return EarlierDecisions(policy, config, read_report(reader, _check_report, "previous.report"))
 
 
 def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -117,15 +136,25 @@ def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, 
 def _policy(reader: DocumentReader, labels: LabelSpace, taxonomy: tuple[tuple[str, str], ...]) -> DecisionPolicy:
     """Read the decision policy; every part checks what it is made from."""
     calibration = Calibration.from_spec(reader.mapping("policy.calibration"), reader.arrays("calibration/"))
-    decision = thresholds.from_spec(reader.mapping("policy.decision"))
-    rules = Rules.from_spec(reader.mapping("policy.rules"))
-    guarantee = Guarantee.from_spec(reader.mapping("policy.guarantee")) if "policy.guarantee" in reader else None
+    return _decisions(reader, "policy", labels, calibration, taxonomy)
+
+
+def _decisions(
+    reader: DocumentReader,
+    path: str,
+    labels: LabelSpace,
+    calibration: Calibration,
+    taxonomy: tuple[tuple[str, str], ...],
+) -> DecisionPolicy:
+    decision = thresholds.from_spec(reader.mapping(f"{path}.decision"))
+    rules = Rules.from_spec(reader.mapping(f"{path}.rules"))
+    guarantee = Guarantee.from_spec(reader.mapping(f"{path}.guarantee")) if f"{path}.guarantee" in reader else None
     n_decided = len(decision.thresholds) if decision.thresholds is not None else getattr(decision, "n_labels", None)
     n_guaranteed = len(labels) if guarantee is None else len(guarantee.thresholds)
     counts = {n_decided, len(calibration), n_guaranteed, len(labels)}
     if len(counts) > 1:
         raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
-    is_manual = reader.boolean("policy.is_manual")
+    is_manual = reader.boolean(f"{path}.is_manual")
     return DecisionPolicy(labels, calibration, decision, rules, guarantee, is_manual, taxonomy)
 
 
@@ -138,9 +167,11 @@ def read_metadata(reader: DocumentReader) -> dict[str, Any]:
     }
 
 
-def read_report(reader: DocumentReader, check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def read_report(
+    reader: DocumentReader, check: Callable[[dict[str, Any]], None], path: str = "report"
+) -> dict[str, Any]:
     """Read the report; raise `BundleError` when it cannot be shown."""
-    values = reader.mapping("report")
+    values = reader.mapping(path)
     try:
         check(values)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -119,5 +119,5 @@ def test_delimited_txt(content, encoding, tmp_path):
 
 def test_prose_is_no_table(tmp_path):
     (tmp_path / "a.txt").write_text("Dear all, hello.\nThis is, well, a letter.\nBye.\n")
-    with pytest.raises(InputError, match="cannot be told"):
+    with pytest.raises(InputError, match="cannot be determined"):
         read(tmp_path / "a.txt", Y)

@@ -148,7 +148,7 @@ def test_a_txt_file_is_told_by_its_first_line(tmp_path):
     path.write_text("1 5 4\n1,3 4:0.5\n")
     assert read(path).labels.names == ("label_0", "label_1", "label_2", "label_3")
     path.write_text("just words\n")
-    with pytest.raises(InputError, match="cannot be told"):
+    with pytest.raises(InputError, match="cannot be determined"):
         read(path)
 
 

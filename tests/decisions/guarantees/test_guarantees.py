@@ -300,7 +300,7 @@ class TestEveryPromise:
         _, targets = made_up(n=600)
         constant = np.full(targets.values.shape, 0.4)
         if "wrong" in name:
-            with pytest.raises(InputError, match="cannot be promised"):
+            with pytest.raises(InputError, match="cannot be guaranteed"):
                 CONTROLS[name](constant, targets, 0.2)
         else:
             promise = CONTROLS[name](constant, targets, 0.2)
@@ -323,13 +323,14 @@ class TestEveryPromise:
 
     def test_the_statement_says_what_is_promised_and_when(self, name):
         promise = CONTROLS[name](*made_up(n=1000), 0.3)
-        text = promise.statement(NAMES)
+        text, details = promise.statement(NAMES), promise.details()
         assert "30 %" in text
-        assert ("confidence 90 %" in text.lower()) == ("wrong" in name)
-        assert ("exchangeable" in text) == ("miss" in name)
-        assert ("independently" in text) == ("wrong" in name)
-        assert ("all labels at once" in text) == ("at once" in name)
-        assert f"{promise.predictions_per_row:.2f} answers a row" in text
+        assert ("90 % confidence" in text) == ("wrong" in name)
+        assert ("exchangeable" in details) == ("miss" in name)
+        assert ("independently" in details) == ("wrong" in name)
+        assert ("all labels simultaneously" in text) == ("at once" in name)
+        assert f"{promise.predictions_per_row:.2f} labels are predicted per row" in details
+        assert len(text.split(".")[0].split()) < 35
         if not promise.per_label:
             assert f" {promise.n_used[0]} " in text
 

@@ -24,6 +24,7 @@ from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
+from manyhot.evaluation.report.text import pluralize
 from manyhot.executors import LostTaskError, Work, run_tasks
 from manyhot.files import file_lock
 from manyhot.reports.image_sheets import check_folder
@@ -121,8 +122,8 @@ def predict_tables(
         raise _join_errors(errors, len(parts))
     n_rows = sum(manifest.parts[Path(part.output).name]["rows"] for part in parts)
     document = {"output": str(folder), "rows": n_rows, "files": len(parts), "predicted": len(missing)}
-    before = "" if len(missing) == len(parts) else f" ({len(parts) - len(missing)} of them were there already)"
-    message = f"saved predictions of {n_rows} rows of {len(parts)} files to {folder}{before}"
+    before = "" if len(missing) == len(parts) else f" ({len(parts) - len(missing)} of them existed already)"
+    message = f"saved predictions of {pluralize(n_rows, 'row')} of {pluralize(len(parts), 'file')} to {folder}{before}"
     print_result(document, message, options.as_json)
 
 
@@ -210,7 +211,7 @@ def _collect(
                     show(f"{n_done} of {len(parts)} files", n_done / len(parts))
     except KeyboardInterrupt:
         raise PartsError(
-            f"interrupted; {n_done} of {len(parts)} files are done, and the same command goes on with the others",
+            f"interrupted; {n_done} of {len(parts)} files are done; run the same command again for the others",
             INTERRUPTED,
         ) from None
     finally:
@@ -231,7 +232,7 @@ def remove_leftovers(folder: Path, parts: Iterable[Part]) -> None:
 def _check_folder(folder: Path | None) -> Path:
     if folder is None or (folder.suffix.lower() in SUFFIXES and not folder.is_dir()):
         raise InputError(
-            "several files, --executor, --overwrite and --output-format want a folder for the predictions, such as "
+            "several files, --executor, --overwrite and --output-format need a folder for the predictions, such as "
             "-o predictions",
             argument="--output",
         )
@@ -274,5 +275,5 @@ def _join_errors(errors: Sequence[tuple[str, int]], n_parts: int) -> PartsError:
     if len(errors) > MAX_SHOWN_ERRORS:
         lines.append(f"and {len(errors) - MAX_SHOWN_ERRORS} more")
     text = "; ".join(lines)
-    rest = f"; the other {n_parts - len(errors)} files are done" if n_parts > len(errors) else ""
+    rest = f"; done: {pluralize(n_parts - len(errors), 'other file')}" if n_parts > len(errors) else ""
     return PartsError(f"{text}{rest}", min(code for _, code in errors))

@@ -22,12 +22,19 @@ from manyhot.estimators.loading import load
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.metrics.classification import weighted_metrics
 from manyhot.evaluation.report import Report
+from manyhot.evaluation.report.text import pluralize, wrap
+from manyhot.models.decision_updates import count_training_rows
 from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.models.segmentation.training import pixel_report
 from manyhot.reports.model_page import ScoredRows
 from manyhot.reports.prediction_images import plot_errors
+
+UNKNOWN_ROWS_NOTE = (
+    "whether these rows were used in training is unknown: the model was saved without evidence, which has fingerprints "
+    "of its training rows"
+)
 
 
 def run(
@@ -66,18 +73,35 @@ def run(
         return
     rows = score_rows(model, samples, options.on_bad_image, quiet)
     values = {**rows.report, "model": str(bundle), "file": str(file), "thresholds": classifier.thresholds_}
+    values["training_rows"] = None if model.evidence is None else count_training_rows(model, rows.features)
+    warning = training_rows_warning(values["training_rows"], len(rows.scores), bundle)
+    if model.evidence is None:
+        print_notes([UNKNOWN_ROWS_NOTE], quiet)
     if sheets_folder is not None:
         files = plot_errors(model, rows.features, rows.targets, rows.scores, rows.ids.tolist(), sheets_folder)
         values["plots"] = {name: str(path) for name, path in files.items()}
         print_notes(
             [f"plots of the worst errors of {len(files)} of {len(model.labels)} labels are in {sheets_folder}"], quiet
         )
-    text_report = Report(values).to_text(all_metrics)
+    text_report = f"{wrap(warning)}\n\n" if warning else ""
+    text_report += Report(values).to_text(all_metrics)
+    if warning:
+        values["scores"] = {**values["scores"], "remarks": [warning, *values["scores"]["remarks"]]}
     if samples.sample_weight is not None:
         values["weighted"] = _weighted(model, rows, samples.sample_weight)
         scores = (f"{name} {'-' if score is None else f'{score:.3f}'}" for name, score in values["weighted"].items())
         text_report += f"\n\nrows counted by their weights: {', '.join(scores)}"
     print_result(values, text_report, as_json)
+
+
+def training_rows_warning(n_training: int | None, n_rows: int, bundle: Path) -> str:
+    """What to say where rows were used in training; "" where none was, as far as the model knows."""
+    if not n_training:
+        return ""
+    return (
+        f"Warning: {n_training} of {pluralize(n_rows, 'row')} were used to train this model, so every score below is "
+        f"too good. Evaluate on other rows, or see the out-of-fold scores: manyhot report {bundle}"
+    )
 
 
 def _weighted(model: Model, rows: ScoredRows, weights: np.ndarray) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
+from manyhot.evaluation.report.text import pluralize
 from manyhot.files import write_file
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
@@ -24,8 +25,8 @@ from manyhot.models.segmentation.model import refuse_pixels
 from manyhot.validation import join_names
 
 STALE_NOTE = (
-    "the model was trained further after these scores were made: they still come from members that had not seen the "
-    "row, but what the model has learned since, and rows that came later, do not count"
+    "the model was trained further after these scores were made: they are still out-of-fold, but do not include what "
+    "the model has learned since, nor rows that were added later"
 )
 
 
@@ -69,20 +70,18 @@ def describe_limits(errors: LabelErrors, model: Model, evidence: OutOfFoldResult
     notes = [STALE_NOTE] if evidence.is_stale else []
     n_scored, n_rows = len(evidence.ids), int(model.report["data"]["rows_total"])
     if n_scored < n_rows:
-        notes.append(
-            f"only the {n_scored} of {n_rows} rows that have a score from a member that had not seen them are judged"
-        )
+        notes.append(f"only the {n_scored} of {n_rows} rows with an out-of-fold score were examined")
     if errors.n_wrong.sum() > 0.5 * evidence.targets.support()[errors.n_wrong > 0].sum():
         notes.append(
-            "the number of wrong entries is more than half of what is recorded as present: either the labels are very "
-            "noisy, or the scores tell so little that the list is not to be trusted"
+            "the number of wrong labels is more than half of those marked present: either the labels are very noisy, "
+            "or the scores are too weak for this list to be trusted"
         )
     names = [model.labels.names[j] for j in errors.left_out]
     if label is not None:
         names = [name for name in names if name == label]
     if names:
         listed = join_names([repr(name) for name in names])
-        notes.append(f"left out, because what is known of them is all yes or all no: {listed}")
+        notes.append(f"left out, because they have the same value in every known row: {listed}")
     return notes
 
 
@@ -140,14 +139,15 @@ def to_document(errors: LabelErrors, limit: int, label: str | None) -> dict[str,
 def as_text(document: dict[str, Any]) -> str:
     """The same for people."""
     label_phrase = "" if document["label"] is None else f" of {document['label']!r}"
+    n_wrong = document["n_entries"]
     lines = [
-        f"{document['model']}: of {document['n_known']} known entries{label_phrase} about {document['n_entries']} are "
-        f"expected to be wrong, in about {document['n_rows']} rows"
+        f"{document['model']}: about {n_wrong} of {document['n_known']} known labels{label_phrase} "
+        f"{'is' if n_wrong == 1 else 'are'} probably wrong, in about {pluralize(document['n_rows'], 'row')}"
     ]
     if document["entries"]:
-        lines += ["", "suspicion  entry"]
+        lines += ["", "likely mislabelled"]
         lines += [
-            f"{entry['suspicion']:>9.2f}  {entry['id']}, {entry['label']}: {entry['reason']}"
+            f"{100 * entry['suspicion']:>5.0f} %  {entry['id']}, {entry['label']}: {entry['reason']}"
             for entry in document["entries"]
         ]
     by_label = sorted(document["n_wrong_by_label"].items(), key=lambda pair: -pair[1])
@@ -155,5 +155,5 @@ def as_text(document: dict[str, Any]) -> str:
     if worst:
         lines += ["", "wrong  label", *(f"{n:>5.0f}  {name}" for name, n in worst)]
     if "output" in document:
-        lines += ["", f"{document['n_entries']} entries written to {document['output']}"]
+        lines += ["", f"saved {pluralize(n_wrong, 'suspicious label')} to {document['output']}"]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import image_options, refuse_plots
 from manyhot.cli.jobs.input_tables import list_tables
 from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
-from manyhot.cli.jobs.prediction_writer import check_suffix, write_predictions
+from manyhot.cli.jobs.prediction_writer import JSON_DOCUMENT, check_suffix, write_predictions
 from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.data.readers.input_files import list_input_images
@@ -22,6 +22,7 @@ from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
 from manyhot.estimators.progress import stage_progress
 from manyhot.estimators.read_options import model_read_options
+from manyhot.evaluation.report.text import pluralize
 
 
 def run(
@@ -39,9 +40,13 @@ def run(
     read_flags: Mapping[str, Any],
     text: Path | None,
     as_json: bool,
+    as_lines: bool,
     quiet: bool,
 ) -> None:
     """Score every row and write the predictions, with explanations and plots on request."""
+    if as_lines and (as_json or output is not None):
+        other = "--json" if as_json else "--output; name a file that ends in .jsonl instead"
+        raise InputError(f"cannot be combined with {other}", argument="--jsonl")
     settings = PredictionSettings(label_sep, explain, top, read_flags)
     text_folder = None if text is None else str(text)
     tables = list_tables(files)
@@ -52,7 +57,7 @@ def run(
         bulk.predict_tables(bundle, files if tables is None else tables, output, settings, options, text_folder)
         return
     (file,) = files
-    predict_one(bundle, file, output, settings, text_folder, plots, max_plots, as_json, quiet)
+    predict_one(bundle, file, output, settings, text_folder, plots, max_plots, as_json, as_lines, quiet)
 
 
 def predict_one(
@@ -64,6 +69,7 @@ def predict_one(
     plots: Path | None,
     max_plots: int | None,
     as_json: bool,
+    as_lines: bool,
     quiet: bool,
 ) -> None:
     """Predict one file, or one folder of images."""
@@ -85,8 +91,9 @@ def predict_one(
         plot_options = image_options(model, plots, max_plots)
         segmentation.predict(model, file, output, read_options, as_json, plot_options)
     else:
-        suffix = (".jsonl" if as_json else ".csv") if output is None else check_suffix(output)
-        is_terminal = output is None and not as_json and sys.stdout.isatty()
+        is_json = as_json or as_lines
+        suffix = (".jsonl" if is_json else ".csv") if output is None else check_suffix(output)
+        is_terminal = output is None and not is_json and sys.stdout.isatty()
         plot_options = None
         if isinstance(classifier, ExtremeMultiLabelClassifier):
             refuse_plots(plots)
@@ -94,12 +101,14 @@ def predict_one(
             plot_options = image_options(classifier.model_, plots, max_plots)
         on_notes = partial(print_notes, quiet=quiet)
         predictor = row_predictor(classifier, settings, suffix, on_notes, is_terminal, plot_options)
+        if as_json and output is None:
+            predictor = predictor._replace(suffix=JSON_DOCUMENT)
         is_shown = not quiet and (output is not None or not sys.stdout.isatty())
         with stage_progress(int(is_shown)) as show:
             on_rows = None if show is None else row_counter(file, show)
             n_rows = write_predictions(file, predictor, output, settings.label_sep, on_notes, on_rows)
         if output is not None:
             document = {"output": str(output), "rows": n_rows}
-            print_result(document, f"saved predictions of {n_rows} rows to {output}", as_json)
+            print_result(document, f"saved predictions of {pluralize(n_rows, 'row')} to {output}", as_json)
     if plot_options is not None:
         print_notes([plot_options.note()], quiet)

@@ -19,6 +19,8 @@ from manyhot.estimators.read_options import unused_column_notes
 from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+JSON_DOCUMENT = ".json"  # stands for one document on standard output
+OPENING = '{"predictions":['
 
 
 def check_suffix(output: Path) -> str:
@@ -68,22 +70,26 @@ def _parts(samples: Samples, rows: int | None) -> Iterator[Samples]:
 def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Callable[[pl.DataFrame], None]]:
     """A function to call with each chunk of predictions; a file appears only when all went well."""
     frames: list[pl.DataFrame] = []
-    n_chunks = 0
+    n_chunks = n_rows = 0
     with nullcontext() if output is None else atomic_write(output) as descriptor:
 
         def write(frame: pl.DataFrame) -> None:
-            nonlocal n_chunks
+            nonlocal n_chunks, n_rows
             if suffix == ".parquet":
                 frames.append(frame)
                 return
             text = _as_text(frame, suffix, label_sep, with_header=n_chunks == 0)
             n_chunks += 1
+            n_rows += frame.height
             if descriptor is None:
                 sys.stdout.write(text)
             else:
                 write_all(descriptor, memoryview(text.encode()))
 
         yield write
+        if suffix == JSON_DOCUMENT:
+            opening = "" if n_chunks else OPENING
+            sys.stdout.write(f'{opening}\n],"rows":{n_rows}}}\n')
         if descriptor is not None and suffix == ".parquet":
             with open(descriptor, "wb", closefd=False) as file:
                 pl.concat(frames).write_parquet(file)
@@ -91,6 +97,9 @@ def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Ca
 
 def _as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:
     """The predictions as CSV or JSON lines, or for a person to read."""
+    if suffix == JSON_DOCUMENT:
+        opening = OPENING if with_header else ","
+        return f"{opening}\n" + to_json_lines(frame).rstrip("\n").replace("\n", ",\n")
     if suffix == ".jsonl":
         return to_json_lines(frame)
     if suffix == READABLE:

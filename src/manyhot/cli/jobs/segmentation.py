@@ -17,6 +17,7 @@ from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
+from manyhot.evaluation.report.text import pluralize
 from manyhot.files import write_file
 from manyhot.models.prediction import sample_features
 from manyhot.models.segmentation import ImageSet
@@ -68,8 +69,8 @@ def predict(
     write_file(output / SHARES_FILE, frame.write_csv().encode())
     document = {"output": str(output), "rows": len(names), "labels": list(model.labels.names)}
     message = (
-        f"saved predictions of {len(names)} images to {output}: a mask IMAGE/LABEL.png for each label (255 where it "
-        f"holds), and the share of pixels in {SHARES_FILE}"
+        f"saved predictions of {pluralize(len(names), 'image')} to {output}: a mask IMAGE/LABEL.png for each label "
+        f"(255 where it holds), and the share of pixels in {SHARES_FILE}"
     )
     print_result(document, message, as_json)
 

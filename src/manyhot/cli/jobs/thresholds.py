@@ -13,8 +13,13 @@ from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.evaluation.report.text import printable, table, wrap
 from manyhot.files import file_lock
+from manyhot.models.decision_updates import current_decisions, undo_decisions
 
+BEFORE = ("decision", "guarantee", "rules", "labels", "metrics")  # what is shown of the state before a change
+NAME_WIDTH = 32
+HINT = "Details: --verbose."
 SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
 
 
@@ -24,10 +29,12 @@ def run(
     thresholds: Sequence[str] | None,
     metric: str | None,
     decision_params: str | None,
+    undo: bool,
+    dry_run: bool,
     as_json: bool,
     **rule_flags: Any,
 ) -> None:
-    """Apply the requested changes, save them at once, and show the thresholds now in use."""
+    """Apply the requested changes, save them at once, and show thresholds and scores before and after."""
     params = {} if decision_params is None else parse_pairs(decision_params, "--decision-params")
     rules = {name: parse_setting(name, value) for name, value in rule_flags.items() if value is not None}
     if rules.get("max_labels") == 0:
@@ -36,19 +43,56 @@ def run(
     if params and metric is None:
         raise InputError("needs --metric, which it belongs to", argument="--decision-params")
     is_changed = metric is not None or bool(thresholds) or bool(rules)
-    target_file = output or bundle
-    with file_lock(target_file) if is_changed else nullcontext():
+    if undo and is_changed:
+        raise InputError("cannot be combined with other changes", argument="--undo")
+    is_saved = (is_changed or undo or output is not None) and not dry_run
+    with file_lock(output or bundle) if is_saved else nullcontext():
         classifier = load_model(bundle)
+        model = classifier.model_
+        before, earlier = describe_model(classifier, bundle), current_decisions(model)
+        if undo:
+            _undo(classifier, bundle)
         if metric is not None:
             classifier.tune_thresholds(metric, **params)
         if thresholds:
             classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
         if rules:
-            classifier.set_rules(**{**vars(classifier.model_.policy.rules), **rules})
-        if is_changed or output is not None:
-            classifier.save(target_file, evidence=classifier.model_.evidence is not None)
-    document = describe_model(classifier, target_file if is_changed else bundle)
-    message = f"saved {target_file}" if is_changed or output is not None else "nothing was changed"
+            classifier.set_rules(**{**vars(model.policy.rules), **rules})
+        if is_changed:
+            model.previous = earlier  # one command is one change
+        print_change(classifier, bundle, output, before if is_changed or undo else None, dry_run, as_json)
+
+
+def _undo(classifier: MultiLabelClassifier, bundle: Path) -> None:
+    try:
+        undo_decisions(classifier.model_)
+    except InputError as error:
+        raise InputError(error.message, file=bundle, argument="--undo") from None
+
+
+def print_change(
+    classifier: MultiLabelClassifier,
+    bundle: Path,
+    output: Path | None,
+    before: Mapping[str, Any] | None,
+    dry_run: bool,
+    as_json: bool,
+    **more: Any,
+) -> None:
+    """Save a model whose decisions were changed, unless only a dry run is wanted, and show what changed."""
+    is_saved = (before is not None or output is not None) and not dry_run
+    target_file = output or bundle
+    if is_saved:
+        classifier.save(target_file, evidence=classifier.model_.evidence is not None)
+    document = describe_model(classifier, target_file if is_saved else bundle)
+    if before is not None:
+        document["before"] = {key: before[key] for key in BEFORE}
+    document |= {"saved": is_saved, **more}
+    message = f"saved {target_file}" if is_saved else "nothing was saved"
+    if dry_run:
+        message += " (dry run)"
+    elif is_saved and before is not None:
+        message += f"; to undo: manyhot thresholds {target_file} --undo"
     print_result(document, f"{as_text(document)}\n\n{message}", as_json)
 
 
@@ -89,25 +133,41 @@ def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, An
 
 
 def as_text(document: Mapping[str, Any]) -> str:
-    """The same for people."""
-    lines = [f"{document['model']}: thresholds for {document['decision']}"]
+    """The same for people; a threshold that changed stands beside the one before."""
+    lines = [f"{document['model']}: decision {document['decision']}"]
     if document["guarantee"]:
-        lines = [f"{document['model']}: {document['guarantee']}"]
+        lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), wrap(document.get("details") or HINT)]
     rules = document["rules"]
     lines += [f"{child} implies {parent}" for child, parent in rules["implies"]]
     lines += [f"at most one of {', '.join(group)}" for group in rules["exclusive"]]
     if rules["min_labels"] or rules["max_labels"] is not None:
         maximum = "" if rules["max_labels"] is None else f", at most {rules['max_labels']}"
         lines.append(f"labels per row: at least {rules['min_labels']}{maximum}")
-    columns = ("threshold", "spread", "support", "precision", "recall", "f1")
-    lines += ["", "label".ljust(32) + "".join(column.rjust(11) for column in columns)]
+    columns = ["threshold", "spread", "support", "precision", "recall", "f1"]
+    before = document.get("before")
+    old_rows = {row["label"]: row for row in before["labels"]} if before else {}
+    if before:
+        columns.insert(0, "before")
+    rows = []
     for row in document["labels"]:
-        lines.append(row["label"][:31].ljust(32) + "".join(_cell(row[column]).rjust(11) for column in columns))
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in document["metrics"].items() if value is not None)
-    return "\n".join([*lines, "", f"out-of-fold: {scores}"])
+        old = old_rows.get(row["label"], {})
+        cells = {**row, "before": old.get("threshold")}
+        if old and old["f1"] is not None and row["f1"] is not None and _cell(old["f1"]) != _cell(row["f1"]):
+            cells["f1"] = f"{_cell(old['f1'])} -> {_cell(row['f1'])}"
+        rows.append([printable(row["label"], NAME_WIDTH), *(_cell(cells[column]) for column in columns)])
+    lines += ["", table(["label", *columns], rows)]
+    scores = ", ".join(
+        f"{name} {_change(before, name)}{value:.3f}" for name, value in document["metrics"].items() if value is not None
+    )
+    return "\n".join([*lines, "", f"out-of-fold: {scores}"] if scores else lines)
+
+
+def _change(before: Mapping[str, Any] | None, name: str) -> str:
+    value = before["metrics"][name] if before else None
+    return "" if value is None else f"{value:.3f} -> "
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:.3f}"

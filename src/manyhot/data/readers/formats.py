@@ -126,7 +126,7 @@ def detect_format(source: Source, options: ReadOptions) -> Format:
         )
     suffixes = [suffix for file_format in FORMATS for suffix in file_format.suffixes]
     raise source.error(
-        f"its format cannot be told from the suffix {source.suffix!r}"
+        f"its format cannot be determined from the suffix {source.suffix!r}"
         f"{validation.did_you_mean(source.suffix, suffixes)}; known are {', '.join(suffixes)}; "
         f"or name it with format= (--format), one of {', '.join(by_name)}"
     )

@@ -165,7 +165,7 @@ def unused_images_note(table: Table, listing: ImageListing) -> tuple[str, ...]:
 
 
 def _find_name_column(table: Table, options: ReadOptions) -> str | None:
-    """The column that names images: as told, else the first of text, one of names with suffixes before others."""
+    """The column that names images: the one given, else the first of text, one of names with suffixes before others."""
     frame = table.frame
     declared = next(
         (name for name, kind in options.column_types.items() if kind == "image" and name in frame.columns), None

@@ -163,9 +163,8 @@ def _too_few_error(entries: Entries, at_most: float, confidence: float, parts: i
         else f"{int(known.sum())} calibration rows have a known target"
     )
     return InputError(
-        f"at most {100 * at_most:g} % wrong answers cannot be promised with confidence {100 * confidence:g} %: {got}, "
-        f"and {n_required} or more must be answered{' with one label' if per_label else ''} even if none is wrong; "
-        "hand in "
-        "more rows, or ask for a higher rate or a lower confidence",
+        f"at most {100 * at_most:g} % wrong predictions cannot be guaranteed with {100 * confidence:g} % confidence: "
+        f"{got}, and {n_required} or more need a prediction{' of one label' if per_label else ''} even if none is "
+        "wrong; give more rows, or ask for a higher rate or a lower confidence",
         argument="at_most",
     )

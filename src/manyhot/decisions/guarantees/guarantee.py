@@ -26,16 +26,16 @@ NAMES_SHOWN = 10
 class Guarantee:
     """Thresholds and the promise that comes with them; every field is there so that the statement can be written."""
 
-    kind: Kind  # labels present and not answered, or answers that are wrong
+    kind: Kind  # labels that are missed, or predictions that are wrong
     at_most: float  # the promised highest rate
     confidence: float | None  # over the draw of the calibration rows; None for a miss rate, which is an average
     per_label: bool  # a promise and a threshold for every label by itself
     simultaneous: bool  # the confidence is that of all labels together, not each label's own
     thresholds: np.ndarray  # float64 (l,), read-only
-    refused: tuple[int, ...]  # labels without a promise, ascending; never answered
+    refused: tuple[int, ...]  # labels without a promise, ascending; never predicted
     n_used: tuple[int, ...]  # calibration rows each promise rests on, one number or one per label
     predictions_per_row: float  # on the calibration rows
-    share_predicted: float  # share of the calibration rows with an answer
+    share_predicted: float  # share of the calibration rows with a predicted label
 
     def __post_init__(self) -> None:
         thresholds = Thresholds(self.thresholds).values
@@ -70,62 +70,63 @@ class Guarantee:
         validation.number(share_predicted=self.share_predicted, low=0.0, high=1.0)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Decide; labels without a promise are never answered, not even at a score of exactly 1."""
+        """Decide; labels without a promise are never predicted, not even at a score of exactly 1."""
         decisions = Thresholds(self.thresholds).apply(scores)
         decisions[..., list(self.refused)] = False
         return decisions
 
     def statement(self, labels: LabelSpace | Sequence[str] | None = None) -> str:
-        """Say in plain English what is guaranteed; without names, labels are numbered from 1."""
+        """Say in a sentence what is guaranteed (`details` says more); without names, labels are numbered from 1."""
         names = labels.names if isinstance(labels, LabelSpace) else labels
         if names is not None and len(names) != len(self.thresholds):
             raise InputError(
                 f"{len(names)} labels are named, but there are {len(self.thresholds)} thresholds", argument="labels"
             )
-        parts = [self._promise(), self._meaning()]
+        parts = [self._promise()]
         if self.refused:
-            why = "too few rows carry them" if self.kind == "miss_rate" else "too few answers, or too many wrong ones"
-            parts.append(f"Nothing is promised for {self._named(names)} ({why}); they are never answered.")
-        parts.append(
-            f"On the calibration rows this gives {self.predictions_per_row:.2f} answers a row; "
-            f"{100 * self.share_predicted:.0f} % of the rows get an answer."
-        )
+            why = "too few rows have them" if self.kind == "miss_rate" else "too few or too many wrong predictions"
+            parts.append(f"Not guaranteed, and never predicted: {self._named(names)} ({why}).")
         return " ".join(parts)
 
+    def details(self) -> str:
+        """What the guarantee rests on and assumes, and what it does on the calibration rows."""
+        rows, label_suffix = self._n_rows(), " per label" if self.per_label else ""
+        usage = (
+            f"On the calibration rows {self.predictions_per_row:.2f} labels are predicted per row, and "
+            f"{100 * self.share_predicted:.0f} % of the rows get a label."
+        )
+        if self.kind == "miss_rate":
+            unit = "rows with the label" if self.per_label else "rows with a label, each counting the same"
+            return (
+                f"The average is over new {unit}, and over the draw of the calibration rows ({rows} of that "
+                f"kind{label_suffix}): with the thresholds of one draw the rate can be higher. It assumes that new "
+                f"rows and calibration rows are exchangeable, and that targets become known in the same way. {usage}"
+            )
+        unit = "" if self.per_label else "The average is over new rows with a predicted label, each counting the same. "
+        return (
+            f"{unit}The confidence is over the draw of the calibration rows: at least "
+            f"{_format_percent(self.confidence)} of all draws give thresholds for which the rate holds; this one rests "
+            f"on {rows} rows with a predicted label{label_suffix}. It assumes that new rows and calibration rows are "
+            f"drawn independently from the same source, and that their targets become known in the same way. {usage}"
+        )
+
     def _promise(self) -> str:
-        rate = _format_percent(self.at_most)
+        rate, rows = _format_percent(self.at_most), self._n_rows()
+        condition = f"if new rows resemble the {rows} calibration rows"
         if self.kind == "miss_rate":
             if self.per_label:
-                return f"For each label by itself: of the new rows that carry it, at most {rate} are missed on average."
-            return f"Of the labels that a new row carries, at most {rate} are missed on average."
-        confidence = f"With confidence {_format_percent(self.confidence)}"
+                return f"At most {rate} of the rows with a label are missed on average, for each label, {condition}."
+            return f"At most {rate} of a row's labels are missed on average, {condition}."
+        confidence = f"with {_format_percent(self.confidence)} confidence"
         if not self.per_label:
-            return f"{confidence}: of the answers that a new row gets, at most {rate} are wrong on average."
-        scope = "for all labels at once" if self.simultaneous else "for each label by itself"
-        return f"{confidence}, {scope}: of the new rows for which it is answered, at most {rate} do not carry it."
+            return f"At most {rate} of a row's predicted labels are wrong on average, {confidence}, {condition}."
+        scope = "for all labels simultaneously" if self.simultaneous else "for each label separately"
+        return f"At most {rate} of the predictions of a label are wrong, {confidence} {scope}, {condition}."
 
-    def _meaning(self) -> str:
+    def _n_rows(self) -> str:
+        """The number of calibration rows that the guarantee rests on, or the range over its labels."""
         counts = [count for column, count in enumerate(self.n_used) if column not in set(self.refused)]
-        rows = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
-        label_suffix = " a label" if self.per_label else ""
-        if self.kind == "miss_rate":
-            unit = "rows that carry it" if self.per_label else "rows that carry a label, each row counting the same"
-            return (
-                f"The average is over new {unit}, and over the draw of the {rows} held-out calibration "
-                f"rows{label_suffix} of "
-                "that kind that it rests on; with the thresholds of one draw the rate may lie above it. It holds where "
-                "new rows are drawn like the calibration rows and could have stood in their place (exchangeable), and "
-                "for targets that would be known in the same way."
-            )
-        unit = "" if self.per_label else "The average is over new rows that get an answer, each row counting the same. "
-        return (
-            f"{unit}The confidence is over the draw of the held-out calibration rows: at least "
-            f"{_format_percent(self.confidence)} of all such draws give thresholds for which the rate holds; these "
-            "rest on "
-            f"{rows} answered rows{label_suffix}. It holds where calibration rows and new rows are drawn "
-            "independently from "
-            "the same source, and for targets that would be known in the same way."
-        )
+        return f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
 
     def _named(self, names: Sequence[str] | None) -> str:
         shown = [f"label {j + 1}" if names is None else repr(names[j]) for j in self.refused[:NAMES_SHOWN]]
@@ -158,7 +159,7 @@ class Guarantee:
 
 
 def min_rows(at_most: float, confidence: float | None = None, parts: int = 1) -> int:
-    """The fewest rows (miss rate: that carry a label; false discoveries: answered) with which a promise can be made."""
+    """The fewest rows (miss rate: with a label; false discoveries: predicted) with which a promise can be made."""
     rate = check_fraction(at_most=at_most)
     if confidence is None:
         return math.ceil(1 / exact_decimal(rate)) - 1

@@ -43,7 +43,7 @@ def control_miss_rate(scores: np.ndarray, targets: Targets, at_most: float, per_
         per_row = entries.values.sum(axis=1)
         n_rows = int((per_row > 0).sum())
         if n_rows < n_required:
-            raise _too_few_error(at_most, n_required, f"{n_rows} rows carry a known label")
+            raise _too_few_error(at_most, n_required, f"{n_rows} rows have a known label")
         row, _ = np.nonzero(entries.values)
         highest = _highest_threshold(entries.predictions[entries.values], per_row[row], rate)
         thresholds, refused, n_used = np.full(n_labels, highest), (), (n_rows,)
@@ -80,8 +80,7 @@ def _highest_threshold(positives: np.ndarray, row_size: np.ndarray, rate: Fracti
 
 def _too_few_error(at_most: float, n_required: int, got: str) -> InputError:
     return InputError(
-        f"at most {100 * at_most:g} % missed cannot be promised: {got}, expected {n_required} or more; hand in more "
-        "rows or "
-        "ask for a higher rate",
+        f"at most {100 * at_most:g} % missed cannot be guaranteed: {got}, expected {n_required} or more; give more "
+        "rows, or ask for a higher rate",
         argument="at_most",
     )

@@ -52,6 +52,7 @@ def _top_pairs(space: LabelSpace, paired: np.ndarray, pairs: PairCounts) -> list
             "labels": [space.names[paired[first[i]]], space.names[paired[second[i]]]],
             "rows": int(counts[i]),
             "expected": float(expected[first[i], second[i]]),
+            "above_chance": bool(is_above),
         }
-        for i in order
+        for i, is_above in zip(order, pairs.above_chance(first[order], second[order]), strict=True)
     ]

@@ -64,7 +64,7 @@ METRICS: dict[str, Metric] = {
     "subset_accuracy": _of_decisions(
         "Exact match (subset accuracy)",
         "The share of rows whose whole label set is right.",
-        "One wrong label costs as much as all wrong; where most rows have no label, predicting nothing does well.",
+        "One wrong label costs as much as all; where most rows have none, predicting nothing does well.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter
     "hamming_loss": _of_decisions(
@@ -86,7 +86,7 @@ METRICS: dict[str, Metric] = {
     "hierarchical_f1": _of_ancestors(
         "Hierarchical F1",
         "The balance of hierarchical precision and recall.",
-        "It is the micro F1 where predictions and targets keep the taxonomy, so frequent labels near the top decide it.",
+        "It is the micro F1 where predictions and targets keep the taxonomy, so frequent labels near the top dominate.",
     ),
     "hierarchical_precision": _of_ancestors(
         "Hierarchical precision",
