@@ -31,7 +31,7 @@ def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
     assert [row["label"] for row in done.document["labels"]] == NAMES
     assert done.document["decision"] == "auto"
     assert bundle.read_bytes() == before
-    assert "nothing was changed" in manyhot("thresholds", bundle).out
+    assert "nothing was saved" in manyhot("thresholds", bundle).out
 
 
 @pytest.mark.slow
@@ -54,6 +54,30 @@ def test_set_by_hand_they_are_used_in_python_at_the_command_line_and_after_a_sec
     np.testing.assert_array_equal(
         again.predict(fresh.drop("song_id", *NAMES)), classifier.predict(fresh.drop("song_id", *NAMES))
     )
+
+
+@pytest.mark.slow
+def test_a_change_shows_what_it_replaces_can_be_tried_and_undone(manyhot, bundle):
+    before, old = bundle.read_bytes(), load(bundle).thresholds_
+    done = manyhot("thresholds", bundle, "--set", "mood_sad=0.875", "--max-labels", "2", "--dry-run")
+    assert done.code == 0, done.err
+    assert f"{old['mood_sad']:.3f}      0.875" in done.out
+    assert "nothing was saved (dry run)" in done.out
+    assert bundle.read_bytes() == before
+    document = manyhot("thresholds", bundle, "--set", "mood_sad=0.875", "--max-labels", "2", "--json").document
+    assert document["saved"]
+    assert {row["label"]: row["threshold"] for row in document["before"]["labels"]} == old
+    assert "nothing was saved" in manyhot("thresholds", bundle, "--undo", "--dry-run").out
+    assert load(bundle).thresholds_["mood_sad"] == 0.875
+    assert "saved" in manyhot("thresholds", bundle, "--undo").out
+    assert load(bundle).thresholds_ == old
+    assert load(bundle).model_.policy.rules.max_labels is None
+    assert manyhot("thresholds", bundle, "--undo", "--set", "mood_sad=0.5").code == 2
+    evaluated = manyhot("evaluate", bundle, bundle.with_suffix(".csv"))
+    assert evaluated.out.startswith("Warning: 120 of 120 rows were used to train this model")
+    answers = manyhot("predict", bundle, bundle.with_suffix(".csv"), "--json").document
+    assert answers["rows"] == len(answers["predictions"]) == 120
+    assert manyhot("predict", bundle, bundle.with_suffix(".csv"), "--json", "--jsonl").code == 2
 
 
 @pytest.mark.slow
