@@ -490,7 +490,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         """Choose thresholds with a guarantee for new rows, calibrated on held-out rows.
 
         It holds for rows from the same distribution as these, because both are scored by the same trained members;
-        out-of-fold scores, which come from fewer members, would not do. Its words are in `statement`.
+        out-of-fold scores, which come from fewer members, would not do.
+        `statement()` says it in a sentence, `details()` on what assumptions.
 
         Args:
             X: Rows that were kept out of `fit`, as for `predict`.

@@ -136,7 +136,8 @@ def as_text(document: Mapping[str, Any]) -> str:
     """The same for people; a threshold that changed stands beside the one before."""
     lines = [f"{document['model']}: decision {document['decision']}"]
     if document["guarantee"]:
-        lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), wrap(document.get("details") or HINT)]
+        details = document.get("details", HINT if "rows" in document else "")  # rows: those of `manyhot guarantee`
+        lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), *([wrap(details)] if details else [])]
     rules = document["rules"]
     lines += [f"{child} implies {parent}" for child, parent in rules["implies"]]
     lines += [f"at most one of {', '.join(group)}" for group in rules["exclusive"]]
