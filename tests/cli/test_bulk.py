@@ -302,7 +302,7 @@ def test_a_row_that_raises_is_named_after_three_tries(tmp_path, fragile_model, e
     texts_with(tmp_path, f"RAISE {log}", n_tables=2)
     error = predict_texts(fragile_model, tmp_path, executor)
     assert error.exit_code == 1
-    assert "part1.parquet, row 137: cannot be predicted (ValueError: what a text); the other 1 files" in str(error)
+    assert "part1.parquet, row 137: cannot be predicted (ValueError: what a text); done: 1 other file" in str(error)
     assert list(map(int, log.read_text().split())) == [400, 20, 1]
     assert_whole(tmp_path / "out", ["part0.parquet"])
 

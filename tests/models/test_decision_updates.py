@@ -173,8 +173,8 @@ def test_a_promise_with_confidence(model):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "say one of"),
-        ({"miss_rate": 0.1, "false_discovery_rate": 0.1}, "say one of"),
+        ({}, "give either"),
+        ({"miss_rate": 0.1, "false_discovery_rate": 0.1}, "give either"),
         ({"miss_rate": 0.001}, "999"),
         ({"miss_rate": 1.5}, r"1\.5"),
     ],

@@ -329,7 +329,7 @@ def test_facts_are_the_numbers_of_the_targets():
     assert [row["support"] for row in facts["per_label"]] == [3, 2, 1]
     assert [row["unknown_share"] for row in facts["per_label"]] == pytest.approx([0.2] * 3)
     assert facts["co_occurrence"] == {"labels": ["a", "b", "c"], "counts": [[3, 2, 1], [2, 2, 1], [1, 1, 1]]}
-    assert facts["top_pairs"][0] == {"labels": ["a", "b"], "rows": 2, "expected": 1.5}
+    assert facts["top_pairs"][0] == {"labels": ["a", "b"], "rows": 2, "expected": 1.5, "above_chance": False}
 
 
 def test_wide_label_sets_give_pairs_instead_of_a_matrix():
