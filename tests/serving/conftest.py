@@ -141,7 +141,7 @@ class Running:
         return self.ask("POST", "/predict" if name is None else f"/models/{name}/predict", document)
 
     def wait(self) -> "Running":
-        for _ in range(600):
+        for _ in range(3000):  # five minutes: a busy machine compiles slowly
             if self.service.is_ready:
                 return self
             assert self.service.failure is None, self.service.failure

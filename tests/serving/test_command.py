@@ -43,6 +43,7 @@ def test_what_cannot_be_served_is_told_in_one_line(capsys, bundles, tmp_path, mo
     assert "MANYHOT_TOKEN" in complaint(capsys, bundles["matrix"])
     monkeypatch.delenv("MANYHOT_TOKEN")
     assert "max_rows" in complaint(capsys, bundles["matrix"], "--max-rows", 0)
+    assert "log_format" in complaint(capsys, bundles["matrix"], "--log-format", "xml")
     listener = open_listener("127.0.0.1", 0)
     listener.listen()
     assert "choose another" in complaint(capsys, bundles["matrix"], "--port", listener.getsockname()[1])

@@ -1,6 +1,7 @@
 """What is asked, what is refused, and how it is told."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,8 @@ REFUSED = {
     "top of 0": ({"rows": [ROW], "top": 0}, 422, {"argument": "top"}),
     "top of true": ({"rows": [ROW], "top": True}, 422, {"argument": "top"}),
     "explain of 1": ({"rows": [ROW], "explain": 1}, 422, {"argument": "explain"}),
+    "explain of no label": ({"rows": [ROW], "explain": ["sad"]}, 422, {"argument": "explain"}),
+    "explain of nothing": ({"rows": [ROW], "explain": []}, 422, {"argument": "explain"}),
     "a threshold of 2": ({"rows": [ROW], "thresholds": {"mood_sad": 2}}, 422, {"argument": "thresholds"}),
     "a threshold of no label": ({"rows": [ROW], "thresholds": {"sad": 0.5}}, 422, {"argument": "thresholds"}),
     "thresholds as a list": ({"rows": [ROW], "thresholds": [0.5]}, 422, {"argument": "thresholds"}),
@@ -109,6 +112,37 @@ def test_why_is_what_python_tells(running, bundles):
         assert {reason["what"] for reason in prediction["explain"][label]["for"]} == {
             reason.what for reason in one.for_
         }
+
+
+def test_labels_are_explained_by_name_whether_they_are_predicted_or_not(running, bundles):
+    frame = songs(3, seed=9).drop("song_id", *NAMES)[:1]
+    names = [NAMES[2], NAMES[0]]
+    (expected,) = load(bundles["songs"]).explain(frame, labels=names)
+    document = {"rows": [ROW], "explain": names, "thresholds": {NAMES[0]: 1}}
+    (prediction,) = running.predict(document).document["predictions"]
+    assert set(prediction["explain"]) == set(names)
+    for label in names:
+        assert prediction["explain"][label]["logit"] == pytest.approx(expected[label].logit, abs=1e-5)
+    assert prediction["explain"][NAMES[0]]["is_predicted"] is (NAMES[0] in prediction["labels"])
+
+
+def test_the_state_is_told_before_and_after(bundles):
+    service = Running([bundles["matrix"], bundles["songs"]])
+    try:
+        found = service.ask("GET", "/health").document
+        if not service.service.is_ready:
+            assert found["state"] == "starting"
+            assert re.search("compiling model [12] of 2", found["message"])
+        service.wait()
+        assert service.ask("GET", "/health").document == {"health": "alive", "state": "ready", "message": "ready"}
+        service.service.is_ready, service.service.failure = False, "RuntimeError: no memory"
+        answer = service.ask("GET", "/ready")
+        assert (answer.status, answer.document["ready"], answer.document["state"]) == (503, False, "failed")
+        assert service.ask("GET", "/health").document["message"] == "cannot start: RuntimeError: no memory"
+        refused = service.predict({"rows": [[0] * 6]})
+        assert (refused.status, "no memory" in refused.error["message"]) == (503, True)
+    finally:
+        service.stop()
 
 
 def test_what_model_and_labels_tell(running):
@@ -311,7 +345,7 @@ def test_a_token_is_asked_for(guarded):
             assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), (path, credentials)
     assert guarded.ask("GET", "/model", **good).status == 200
     assert guarded.ask("POST", "/predict", {"rows": [[0, 0, 0, 0, 0, 0]]}, **good).status == 200
-    for path in ("/health", "/ready", "/"):
+    for path in ("/health", "/ready", "/", "/docs", "/static/docs.js"):
         assert guarded.ask("GET", path).status == 200
 
 

@@ -224,6 +224,7 @@ def serve(
         float | None, typer.Option(help="Time limit for a response, in seconds.", show_default="30")
     ] = None,
     text: Text = None,
-    quiet: Quiet = False,
+    log_format: Annotated[str, typer.Option(help="Format of the log on standard error: text, or json lines.")] = "text",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings and errors only.")] = False,
 ) -> None:
-    """Serve predictions over HTTP: JSON, CSV, images; see /openapi.json of the running service."""
+    """Serve predictions over HTTP: JSON, CSV, images; see /docs of the running service."""

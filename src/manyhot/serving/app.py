@@ -13,12 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from manyhot.errors import InputError
 from manyhot.reports.html import render
 from manyhot.reports.model_page import out_of_fold_page
+from manyhot.serving.addresses import Address
 from manyhot.serving.errors import RETRY_SECONDS, ApiError, service_unavailable
 from manyhot.serving.middleware import AccessLog, AllowedHosts, BearerToken, BodyLimits, Errors, SecurityHeaders
 from manyhot.serving.model import ServedModel
@@ -49,11 +50,11 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         *_model_routes("/labels", endpoints.labels, GET),
         *_model_routes("/model", endpoints.model, GET),
         *_model_routes("/report", endpoints.report, GET),
-        Route("/models", endpoints.models, methods=GET),
-        Route("/health", endpoints.health, methods=GET),
-        Route("/ready", endpoints.ready, methods=GET),
-        Route("/metrics", endpoints.metrics, methods=GET),
-        Route("/openapi.json", endpoints.openapi, methods=GET),
+        Address("/models", endpoints.models, methods=GET),
+        Address("/health", endpoints.health, methods=GET),
+        Address("/ready", endpoints.ready, methods=GET),
+        Address("/metrics", endpoints.metrics, methods=GET),
+        Address("/openapi.json", endpoints.openapi, methods=GET),
         *page_routes(),
     ]
     router = Router(routes, redirect_slashes=False, lifespan=lifespan)
@@ -76,9 +77,9 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
     return service_app
 
 
-def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Route]:
+def _model_routes(path: str, endpoint: Endpoint, methods: list[str]) -> list[Address]:
     """The routes to something that each model has: of the first one, and of each by its name."""
-    return [Route(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
+    return [Address(prefix + path, endpoint, methods=methods) for prefix in ("", "/models/{name}")]
 
 
 class Endpoints:
@@ -91,22 +92,22 @@ class Endpoints:
 
     async def labels(self, request: Request) -> Response:
         """The labels and their thresholds."""
-        document = model_card(self.service.model(request.path_params.get("name")))
+        document = model_card(self.service.requested_model(request.scope))
         return _json({name: document[name] for name in ("name", "labels", "thresholds", "decision")})
 
     async def model(self, request: Request) -> Response:
         """What the model is, how good, and what its rows look like."""
-        return _json(model_card(self.service.model(request.path_params.get("name"))))
+        return _json(model_card(self.service.requested_model(request.scope)))
 
     async def report(self, request: Request) -> Response:
         """The report as a page."""
-        served = self.service.model(request.path_params.get("name"))
+        served = self.service.requested_model(request.scope)
         pending = asyncio.get_running_loop().run_in_executor(self.service.pool, self._render_report, served)
         try:
             async with asyncio.timeout(self.service.limits.response_seconds):
                 page = await asyncio.shield(pending)  # what was begun is finished, and the next one who asks finds it
         except TimeoutError:
-            raise service_unavailable("the report is still being made; try again later") from None
+            raise service_unavailable("the report is still being rendered; try again later") from None
         except InputError as error:
             raise ApiError(404, f"there is no report: {error.message}", argument="path") from None
         return Response(page, headers=REPORT_HEADERS, media_type="text/html; charset=utf-8")
@@ -117,12 +118,12 @@ class Endpoints:
         return _json({"models": names, "default": names[0]})
 
     async def health(self, request: Request) -> Response:
-        """Whether the process lives."""
-        return _json({"health": "alive"})
+        """Whether the process lives, and the state of the service, which the page asks for until it is ready."""
+        return _json({"health": "alive", **self.service.describe()})
 
     async def ready(self, request: Request) -> Response:
         """Whether requests are answered."""
-        document = {"ready": self.service.is_ready, "state": self.service.state()}
+        document = {"ready": self.service.is_ready, **self.service.describe()}
         if self.service.is_ready:
             return _json(document)
         return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})

@@ -118,7 +118,7 @@ class TableRowParser(BaseRowParser):
     def _check_rows(self, rows: Sequence[Any]) -> None:
         for i, row in enumerate(rows):
             if type(row) is not dict:
-                raise row_error(f"got {shorten(row)}, expected an object with a cell a column", i)
+                raise row_error(f"got {shorten(row)}, expected an object with one value per column", i)
             check_width(row, self.used_columns, self.limits, i)
             check_columns(row, self.used_columns, i)
 

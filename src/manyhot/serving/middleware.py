@@ -16,18 +16,21 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from manyhot.serving.addresses import MODEL, PATTERN
 from manyhot.serving.errors import ApiError
 from manyhot.serving.limits import Limits
+from manyhot.serving.log import LOGGER_NAME, RequestRecord
+from manyhot.serving.pages import PAGES
 from manyhot.serving.state import Service
 
-logger = logging.getLogger("manyhot.serve")
+logger = logging.getLogger(LOGGER_NAME)
 
 # How long an unread body is read on after its answer, so that the answer is not lost with the connection.
 DRAIN_SECONDS = 2.0
 SMALL_BYTES = 65_536  # a body up to this size is read on before its answer, so that the connection lives
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-# What needs no token: two words on the service's state, and the page's own files.
-PUBLIC_PATHS = ("/health", "/ready", "/", "/static/")
+# What needs no token: the state of the service, and the files of the pages, which ask for it.
+PUBLIC_PATHS = ("/health", "/ready", *PAGES)
 POLICY = b"content-security-policy"
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -45,10 +48,10 @@ DEFAULT_POLICY = (
 
 
 class AccessLog:
-    """Counts each request and writes its line: method, endpoint, status, sizes and time, nothing of what it says."""
+    """Counts each request and logs it: method, route, model, status, time and sizes, nothing of what it says."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
-        self.app, self.metrics = app, service.metrics
+        self.app, self.service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -77,11 +80,12 @@ class AccessLog:
             seconds = time.perf_counter() - start
             endpoint = getattr(scope.get("endpoint"), "__name__", "none")
             status = status if is_complete else 499
-            self.metrics.count_request(endpoint, status, n_received, seconds)
+            self.service.metrics.count_request(endpoint, status, n_received, seconds)
             if logger.isEnabledFor(logging.INFO):
                 method = scope["method"] if scope["method"] in METHODS else "other"
-                values = (method, endpoint, status, n_received, n_sent, seconds * 1000)
-                logger.info("%s %s %d, %d bytes in, %d out, %.1f ms", *values)
+                logger.info(
+                    RequestRecord(method, scope.get(PATTERN), scope.get(MODEL), status, seconds, n_received, n_sent)
+                )
 
 
 class SecurityHeaders:
@@ -132,7 +136,7 @@ class _Body:
     async def receive(self) -> Message:
         """The next piece, counted while it comes in."""
         if self.content_length > self.limits.max_body_bytes:
-            raise self._too_long_error(f"says it has {self.content_length} bytes")
+            raise self._too_long_error(f"has {self.content_length} bytes")
         loop = asyncio.get_running_loop()
         self.deadline = self.deadline or loop.time() + self.limits.body_seconds
         try:
@@ -140,11 +144,11 @@ class _Body:
                 message = await self._next()
         except TimeoutError:
             seconds = self.limits.body_seconds
-            text = f"{self.n_bytes} bytes came within {seconds:g} seconds, and not the last one"
+            text = f"only {self.n_bytes} bytes arrived within {seconds:g} seconds"
             raise ApiError(408, text, argument="body") from None
         self.n_bytes += len(message.get("body", b""))
         if self.n_bytes > self.limits.max_body_bytes:
-            raise self._too_long_error("is longer")
+            raise self._too_long_error("is too long")
         return message
 
     async def send(self, message: Message) -> None:
@@ -207,7 +211,7 @@ def _error_response(error: Exception) -> Response:
     if isinstance(error, ApiError):
         problem = error
     elif isinstance(error, HTTPException):  # the router's
-        messages = {404: "not found; see /openapi.json for the addresses", 405: "method not allowed"}
+        messages = {404: "not found; see /docs for the addresses", 405: "method not allowed"}
         problem = ApiError(error.status_code, messages.get(error.status_code, error.detail), headers=error.headers)
     else:
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -31,7 +31,7 @@ from manyhot.serving.limits import Limits
 from manyhot.serving.metrics import ModelCounts
 from manyhot.serving.response import PredictionWriter
 from manyhot.serving.row_schema import example_row
-from manyhot.validation import shorten
+from manyhot.validation import did_you_mean, shorten
 
 BUCKETS = (1, 8, 64, 256)  # rows of the batches that are compiled
 IMAGE_BUCKETS = (1, 8, 32)  # the same where a row holds images
@@ -49,7 +49,7 @@ class PredictOptions:
 
     policy: DecisionPolicy
     top: int | None = None  # labels per row, the most probable first; None for all
-    explain: bool = False
+    explain: bool | list[str] = False  # true for the predicted labels of each row, or the labels by name
 
 
 class ServedModel:
@@ -133,21 +133,29 @@ class ServedModel:
                 raise ApiError(422, error.message, argument="thresholds") from None
         if top is not None and (type(top) is not int or not top >= 1):
             raise ApiError(422, f"got {shorten(top)}, expected a whole number from 1 upwards", argument="top")
-        if type(explain) is not bool:
-            raise ApiError(422, f"got {shorten(explain)}, expected true or false", argument="explain")
+        self._check_explain(explain)
         if explain and not self.can_explain:
             raise ApiError(422, "predictions of this model cannot be explained", argument="explain")
         return PredictOptions(policy, top, explain)
+
+    def _check_explain(self, explain: Any) -> None:
+        if type(explain) is not bool and not (type(explain) is list and explain):
+            raise ApiError(422, f"got {shorten(explain)}, expected true, false or a list of labels", argument="explain")
+        for label in explain if type(explain) is list else []:
+            if type(label) is not str or label not in self.labels:
+                hint = did_you_mean(label, self.labels) if type(label) is str else ""
+                raise ApiError(422, f"there is no label {shorten(label)}{hint}", argument="explain")
 
     def decide(self, options: PredictOptions, scores: np.ndarray, default_decisions: np.ndarray) -> np.ndarray:
         """Decisions, bool (n, l), under the options of a request; `default_decisions` are the model's."""
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
     def explain(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against the labels of some rows, as the encoder takes them."""
+        """What spoke for and against labels of some rows, as the encoder takes them."""
         model = copy.copy(self.model)
         model.policy = options.policy
-        return list(explain_rows(model, features, self.model.scores(features)))
+        labels = options.explain if isinstance(options.explain, list) else None
+        return list(explain_rows(model, features, self.model.scores(features), labels))
 
     def read_table(self, content: bytes, format_name: str, options: PredictOptions) -> Iterator[tuple[Samples, Any]]:
         """The rows of an uploaded table, a piece at a time, each with what the encoder takes."""
@@ -182,6 +190,6 @@ def load_models(
         if not name or "/" in name:
             raise InputError(f"got {name!r}, expected a name without slashes", argument="name")
         if name in models:
-            raise InputError(f"two models are called {name!r}; say NAME=FILE to tell them apart", file=path)
+            raise InputError(f"two models are called {name!r}; use NAME=FILE to give one another name", file=path)
         models[name] = ServedModel(name, path, load(path, text=text), limits)
     return list(models.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from manyhot.evaluation.metrics.registry import METRICS
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.serving.model import ServedModel
 from manyhot.serving.row_schema import example_row, row_schema
@@ -38,12 +39,12 @@ def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     ready = _operation("ready", "Whether the service is ready: 503 until everything is compiled.", _content(schema))
     not_ready = {"description": "Not ready, or shutting down.", "headers": RETRY, "content": _content(schema)}
     ready["responses"]["503"] = not_ready
-    paths: Json = {
-        "/health": {"get": _operation("health", "Whether the process is alive.", _content(schema))},
+    paths: Json = _paths(models[0], "", "")
+    paths |= {
+        "/health": {"get": _operation("health", "Whether the process is alive, and its state.", _content(schema))},
         "/ready": {"get": ready},
         "/metrics": {"get": _operation("metrics", "Prometheus metrics.", _content({"type": "string"}, "text/plain"))},
         "/models": {"get": _operation("models", "The models by name.", _content(names))},
-        **_paths(models[0], "", ""),
     }
     schemas: Json = {"Error": _error_schema()}
     for served in models:
@@ -76,6 +77,7 @@ def model_card(served: ServedModel) -> Json:
             **model.policy.describe(),
             "report": {
                 "metrics": {name: metrics[name]["value"] for name in CARD_METRICS if name in metrics},
+                "titles": {name: METRICS[name].title for name in CARD_METRICS if name in metrics},
                 "baselines": {name: metrics[name]["baseline"] for name in CARD_METRICS if name in metrics},
                 "scores_from": report["scores"]["from"],
                 "rows": report["data"]["rows"],
@@ -108,7 +110,9 @@ def _paths(served: ServedModel, prefix: str, suffix: str) -> Json:
         "report": {"get": _operation(f"report{suffix}", "The report as one HTML page.", report, 404, 503)},
         "model": {"get": _operation(f"model{suffix}", card_words, _content(model))},
     }
-    return {f"{prefix}/{name}": operation for name, operation in operations.items()}
+    tag = f"Model {served.name}" if prefix else "Default model"
+    tagged = {name: {m: {"tags": [tag], **one} for m, one in methods.items()} for name, methods in operations.items()}
+    return {f"{prefix}/{name}": methods for name, methods in tagged.items()}
 
 
 def _predict_operation(served: ServedModel, suffix: str) -> Json:
@@ -122,7 +126,9 @@ def _predict_operation(served: ServedModel, suffix: str) -> Json:
         "explain": {"const": False},
     }
     if served.can_explain:
-        option_schemas["explain"] = {"type": "boolean", "description": "Also explain each predicted label."}
+        names = {"type": "array", "items": {"enum": list(served.labels)}, "minItems": 1}
+        words = "Also explain the predicted labels of each row (true), or these labels (a list)."
+        option_schemas["explain"] = {"anyOf": [{"type": "boolean"}, names], "description": words}
     if served.model.policy.thresholds is not None:
         option_schemas["thresholds"] = {
             "type": ["object", "null"],

@@ -44,7 +44,7 @@ class Predict:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        served = self.service.model(scope["path_params"].get("name"))
+        served = self.service.requested_model(scope)
         self.service.check_ready()
         pieces: list[bytes] = []
         try:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from manyhot.errors import InputError, ManyhotError
 from manyhot.serving.app import application
 from manyhot.serving.limits import Limits
+from manyhot.serving.log import LOGGER_NAME
 from manyhot.serving.model import load_models
 from manyhot.serving.state import Service
 
@@ -34,7 +35,7 @@ SWITCH_SECONDS = 0.0005
 GC_THRESHOLDS = (20_000, 20, 20)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-logger = logging.getLogger("manyhot.serve")
+logger = logging.getLogger(LOGGER_NAME)
 
 
 def serve(
@@ -48,17 +49,17 @@ def serve(
     limits: Limits | None = None,
     text: str | None = None,
 ) -> None:
-    """Serve models until a signal says stop.
+    """Serve models until SIGINT or SIGTERM.
 
     Args:
-        bundles: Their files.
-        names: A name for each; None for that of the file.
+        bundles: The model files.
+        names: A name for each model; None to use the file's name.
         host: The address to listen on.
-        port: The port; 0 for any that is free, which the log tells.
-        token: What `Authorization: Bearer` has to say; None for nothing.
-        allow_hosts: Further names that the header `Host` may say.
-        limits: Bounds of requests; None for the usual ones.
-        text: Folder of the pretrained transformer that makes numbers of texts.
+        port: The port; 0 for any free port, which is written to the log.
+        token: The bearer token that requests must send; None to require none.
+        allow_hosts: Further host names to accept in the header `Host`.
+        limits: Limits of requests; None for the defaults.
+        text: Folder of the pretrained transformer that encodes texts.
 
     Raises:
         InputError: Bundles or names that cannot be used.

@@ -11,8 +11,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from starlette.types import Scope
+
+from manyhot.serving.addresses import MODEL
 from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
+from manyhot.serving.log import LOGGER_NAME
 from manyhot.serving.metrics import Gauge, Metrics
 from manyhot.serving.model import ServedModel
 from manyhot.validation import did_you_mean
@@ -22,7 +26,7 @@ QUICK_SECONDS = 0.01
 TRIM_BYTES = 2**22  # after requests of so many bytes, what was freed is given back to the system
 THREADS = 2  # threads for large requests, which are read and written beside the small ones
 
-logger = logging.getLogger("manyhot.serve")
+logger = logging.getLogger(LOGGER_NAME)
 
 
 class Service:
@@ -36,6 +40,7 @@ class Service:
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
         self.n_held_bytes = self.n_active = self._max_held_bytes = 0
+        self._n_warm = 0  # models of which every shape is compiled
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
@@ -50,26 +55,30 @@ class Service:
         for served in self.models.values():
             served.batches.close()
 
-    def model(self, name: str | None) -> ServedModel:
-        """The model of that name, or the first."""
-        if name is None:
-            return self.default_model
+    def requested_model(self, scope: Scope) -> ServedModel:
+        """The model that an address names, or the first; the scope keeps its name for the log."""
+        name = scope["path_params"].get("name", self.default_model.name)
         if name not in self.models:
             raise ApiError(404, f"there is no model {name[:200]!r}{did_you_mean(name, self.models)}", argument="name")
+        scope[MODEL] = name
         return self.models[name]
 
     def check_ready(self) -> None:
         """Refuse a request while not everything is compiled yet, or the service is about to end."""
         if not self.is_ready:
-            raise service_unavailable(self.state())
+            raise service_unavailable(self.describe()["message"])
 
-    def state(self) -> str:
-        """Whether requests are answered, in one line."""
+    def describe(self) -> dict[str, str]:
+        """The state (starting, ready, failed or stopping), and a sentence about it."""
         if self.is_ready:
-            return "ready"
+            return {"state": "ready", "message": "ready"}
         if self.is_closing:
-            return "shutting down"
-        return f"cannot start: {self.failure}" if self.failure else "compiling; try again in a moment"
+            return {"state": "stopping", "message": "shutting down"}
+        if self.failure:
+            return {"state": "failed", "message": f"cannot start: {self.failure}"}
+        n = len(self.models)
+        which = f"model {min(self._n_warm + 1, n)} of {n}" if n > 1 else "the model"
+        return {"state": "starting", "message": f"starting: compiling {which}; try again in a moment"}
 
     def reserve(self, n_bytes: int) -> None:
         """Count bytes that are held from now on."""
@@ -101,6 +110,7 @@ class Service:
                 start = time.perf_counter()
                 served.warm_up()
                 served.batches.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
+                self._n_warm += 1
                 logger.info("%s is ready after %.1f s", served.name, time.perf_counter() - start)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.errors import ManyhotError
+from manyhot.serving.log import LOGGER_NAME, log_formatter
 
 
 def run(
@@ -19,6 +20,7 @@ def run(
     token_file: Path | None,
     allow_host: Sequence[str] | None,
     text: Path | None,
+    log_format: str,
     quiet: bool,
     **limits: Any,
 ) -> None:
@@ -28,8 +30,9 @@ def run(
     from manyhot.serving.limits import Limits
     from manyhot.serving.server import read_token, serve
 
-    log = logging.getLogger("manyhot.serve")
+    log = logging.getLogger(LOGGER_NAME)
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(log_formatter(log_format))
     log.addHandler(handler)
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.propagate = False
