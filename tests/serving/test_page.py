@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+import os
+import subprocess
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 
 from manyhot import load
 from manyhot.cli import main
+from manyhot.reports.image_sheets.heatmap import AGAINST, FOR
 from tests.fixtures.browser import grave_faults, watched
 from tests.serving.conftest import NAMES, Running, photo, songs
 
@@ -58,17 +62,28 @@ def fill(page, row):
 def predicted(page):
     """Label -> probability, and the labels that are answered."""
     page.locator("#status", has_text="Predicted").or_(page.locator("#status", has_text="No label")).wait_for()
-    names = page.locator("#bars .name").all_inner_texts()
-    scores = page.locator("#bars .value").evaluate_all("all => all.map((one) => Number(one.title))")
-    return dict(zip(names, scores, strict=True)), set(page.locator("#bars li.yes .name").all_inner_texts())
+    names = page.locator(".bars .name").all_text_contents()
+    scores = page.locator(".bars .score").evaluate_all("all => all.map((one) => Number(one.title))")
+    return dict(zip(names, scores, strict=True)), set(page.locator("#bars .name").all_text_contents())
+
+
+def frame_of(row):
+    schema = {"tempo": pl.Float64, "energy": pl.Float64, "live": pl.Boolean, "kind": pl.String, "grade": pl.String}
+    return pl.DataFrame([row], schema={**schema, "words": pl.String})
 
 
 def of_python(bundle, row):
-    classifier = load(bundle)
-    schema = {"tempo": pl.Float64, "energy": pl.Float64, "live": pl.Boolean, "kind": pl.String, "grade": pl.String}
-    frame = pl.DataFrame([row], schema={**schema, "words": pl.String})
+    classifier, frame = load(bundle), frame_of(row)
     scores = classifier.predict_proba(frame)[0]
     return dict(zip(classifier.labels_, scores.tolist(), strict=True)), set(classifier.predict_labels(frame)[0])
+
+
+def in_shell(command, folder, **environment):
+    """What a copied command prints, run in a folder."""
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment}, check=True
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("k", [0, 4, 11])
@@ -81,10 +96,18 @@ def test_a_row_typed_into_the_fields_is_answered_as_python_answers_it(page, bund
     expected, labels = of_python(bundles["songs"], row)
     assert scores == pytest.approx(expected, abs=1e-6)
     assert predicted_labels == labels
-    reasons = page.locator("#bars details")
-    assert reasons.count() == max(1, len(labels))
-    reasons.first.locator("summary").click()
-    assert reasons.first.locator("li").count() > 0
+    reasons = page.locator(".bars details.reasons")
+    assert reasons.count() == len(scores)
+    assert page.locator(".why li").count() == 0  # reasons come when they are asked for
+    if not page.locator("#fold[open]").count():
+        page.locator("#others-count").click()
+    for k in range(len(scores)):
+        reasons.nth(k).locator("summary").click()
+        reasons.nth(k).locator("li").first.wait_for()
+    label = page.locator(".bars > li").first.get_attribute("data-label")
+    (explanation,) = load(bundles["songs"]).explain(frame_of(row), labels=[label])
+    whats = {reason.what for reason in (*explanation[label].for_, *explanation[label].against)}
+    assert set(reasons.first.locator(".what").all_text_contents()) == whats
 
 
 def test_by_keyboard_alone_a_threshold_is_moved_and_the_command_keeps_it(page, bundles, tmp_path, capsys):
@@ -139,16 +162,25 @@ def test_a_file_in_and_a_file_of_answers_out(page, bundles, tmp_path):
     page.get_by_label("CSV or TSV file, one row per line").set_input_files(tmp_path / "new.csv")
     link = page.get_by_role("link", name="Download new-predictions.csv")
     link.wait_for()
-    assert page.locator("#file-status").inner_text() == "2500 rows predicted."
+    assert page.locator("#file-status").inner_text().startswith("2500 rows predicted")
+    previewed = page.locator("#preview tbody tr").evaluate_all(
+        "all => all.map((row) => [...row.cells].map((c) => c.textContent))"
+    )
     with page.expect_download() as download:
         link.click()
     found = download.value.path().read_text()
     with pytest.raises(SystemExit, match="0"):
         main(["predict", str(bundles["songs"]), str(tmp_path / "new.csv"), "-o", str(tmp_path / "a.csv"), "--quiet"])
+    command = page.locator("#file-curl").text_content()
     here, there = (list(csv.reader(io.StringIO(text))) for text in (found, (tmp_path / "a.csv").read_text()))
     assert [row[:2] for row in here] == [row[:2] for row in there]
     numbers = [np.array([row[2:] for row in rows[1:]], dtype=float) for rows in (here, there)]
     np.testing.assert_allclose(*numbers, atol=1e-6)
+    assert [row[:2] for row in previewed] == [[row[0], row[1].replace(";", ", ") or "–"] for row in there[1:6]]
+    best = max(zip(map(float, there[1][2:]), NAMES, strict=True))
+    assert previewed[0][2].startswith(f"{best[1]} {best[0]:.2f}")
+    done = in_shell(command, tmp_path)
+    assert [row[:2] for row in csv.reader(io.StringIO(done))] == [row[:2] for row in there]
 
 
 def test_a_file_that_cannot_be_read_is_said_with_its_place(page, tmp_path):
@@ -179,8 +211,18 @@ def test_images_one_by_one_and_many(page, bundles, tmp_path):
     page.get_by_role("button", name="Predict").click()
     scores, _ = predicted(page)
     np.testing.assert_allclose([scores[name] for name in classifier.labels_], expected[0], atol=1e-6)
-    page.locator("#bars details summary").first.click()
+    page.locator("#copy").click()
+    answer = json.loads(in_shell(page.locator("#curl").text_content(), tmp_path))
+    assert answer["predictions"][0]["probabilities"] == pytest.approx(scores, abs=1e-6)
+    page.locator(".bars details.reasons summary").first.click()
     page.wait_for_function("() => document.querySelector('canvas').width > 1")
+    assert page.locator(".ramp").inner_text().startswith("Evidence on ")
+    pixels = "() => [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 8, 8).data]"
+    colours = np.array(page.evaluate(pixels)).reshape(-1, 4)
+    strong = colours[colours[:, 3] > 100, :3].astype(int)
+    distances = [np.abs(strong - np.array(colour)).max(axis=1) for colour in (FOR, AGAINST)]
+    assert len(strong)
+    assert np.min(distances, axis=0).max() <= 3
     page.get_by_label("Image files").set_input_files(paths)
     page.get_by_role("link", name="Download images-predictions.csv").wait_for()
     with page.expect_download() as download:
@@ -205,7 +247,7 @@ def test_the_report_is_one_click_away(browser, running):
         assert page.locator("table.labels tbody tr").count() == len(NAMES)
 
 
-def test_a_token_is_asked_for(browser, bundles):
+def test_a_token_is_asked_for(browser, bundles, tmp_path):
     service = Running([bundles["songs"]], token="open sesame").wait()
     try:
         with visited(browser, service) as page:
@@ -214,9 +256,16 @@ def test_a_token_is_asked_for(browser, bundles):
             page.locator("#problem", has_text="Bearer").wait_for()
             page.get_by_label("Token").fill("open sesame")
             page.keyboard.press("Enter")
+            page.locator("#fields .field").first.wait_for()
             page.get_by_role("button", name="Fill in an example").click()
             page.get_by_role("button", name="Predict").click()
-            assert set(predicted(page)[0]) == set(NAMES)
+            scores, _ = predicted(page)
+            assert set(scores) == set(NAMES)
+            command = page.locator("#curl").text_content()
+            assert '"Authorization: Bearer $MANYHOT_TOKEN"' in command
+            assert "sesame" not in command
+            answer = json.loads(in_shell(command, tmp_path, MANYHOT_TOKEN="open sesame"))
+            assert answer["predictions"][0]["probabilities"] == pytest.approx(scores, abs=1e-6)
             with page.expect_download() as download:
                 page.get_by_role("link", name="Report").click()
             assert download.value.suggested_filename == "songs-report.html"
@@ -231,6 +280,74 @@ def test_no_serious_fault_for_people_who_see_or_move_otherwise(browser, running,
         page.get_by_role("button", name="Fill in an example").click()
         page.get_by_role("button", name="Predict").click()
         predicted(page)
-        page.locator("#bars details summary").first.click()
+        page.locator(".bars details.reasons summary").first.click()
+        page.locator(".why li").first.wait_for()
+        page.get_by_role("button", name="Copy as curl").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert grave_faults(page) == []
+
+
+def test_labels_are_sorted_and_those_not_predicted_are_folded(page, bundles):
+    row = {
+        "tempo": 100.0,
+        "energy": 0.9,
+        "live": True,
+        "kind": "rock",
+        "grade": "2",
+        "words": 'it\'s "slow" rain; über',
+    }
+    fill(page, row)
+    page.get_by_role("button", name="Predict").click()
+    scores, labels = predicted(page)
+    _, expected = of_python(bundles["songs"], row)
+    assert labels == expected
+    for where in ("#bars", "#others"):
+        shown = [scores[name] for name in page.locator(f"{where} .name").all_text_contents()]
+        assert shown == sorted(shown, reverse=True)
+    n_others = len(scores) - len(labels)
+    assert page.locator("#others-count").inner_text() == f"{n_others} other label{'' if n_others == 1 else 's'}"
+    assert page.locator("#others .name").first.is_visible() == (not labels)  # open where nothing was predicted
+
+
+def test_the_row_is_copied_as_a_command_that_works(page, tmp_path):
+    row = {
+        "tempo": 100.0,
+        "energy": None,
+        "live": True,
+        "kind": "rock",
+        "grade": "2",
+        "words": 'it\'s "slow" $HOME; über',
+    }
+    fill(page, row)
+    page.get_by_role("button", name="Predict").click()
+    scores, labels = predicted(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy as curl").click()
+    page.locator("#copied", has_text="Copied.").wait_for()
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert command == page.locator("#curl").text_content()
+    (prediction,) = json.loads(in_shell(command, tmp_path))["predictions"]
+    assert prediction["probabilities"] == pytest.approx(scores, abs=1e-6)
+    assert set(prediction["labels"]) == labels
+
+
+def test_a_label_moves_to_its_place_once_its_slider_is_left(page):
+    page.get_by_role("button", name="Fill in an example").click()
+    page.get_by_role("button", name="Predict").click()
+    _, labels = predicted(page)
+    if len(labels) < len(NAMES):
+        page.locator("#fold").evaluate("fold => { fold.open = true; }")
+    label = next((name for name in NAMES if name not in labels), NAMES[0])
+    slider = page.get_by_label(f"Threshold of {label}")
+    slider.focus()
+    page.keyboard.press("End" if label in labels else "Home")
+    page.locator("#command", has_text=f"{label}={1 if label in labels else 0}").wait_for(state="attached")
+    page.locator(f"li[data-label={label}].{'yes' if label not in labels else 'x'}").or_(
+        page.locator(f"#bars li[data-label={label}]:not(.yes)")
+    ).wait_for()
+    assert slider.evaluate("one => one === document.activeElement")
+    page.keyboard.press("Tab")  # to the reasons of the same label, which stays where it is
+    assert page.locator(f"li[data-label={label}]").evaluate("one => one.contains(document.activeElement)")
+    page.get_by_role("button", name="Predict").focus()
+    where = "others" if label in labels else "bars"
+    page.locator(f"#{where} li[data-label={label}]").wait_for(state="attached")

@@ -38,7 +38,7 @@ export async function send(path, options = {}) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("the service does not respond; is it still running?", 0);
+    throw new Problem("The service does not respond.", 0);
   }
   if (!response.ok) throw await refused(response);
   return response;

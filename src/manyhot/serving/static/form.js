@@ -1,6 +1,9 @@
 // A form made of a model's columns, and the row that was typed into it.
 
 const MAX_FIELDS = 80; // of more columns the row is one text
+const FOR = "224,84,0"; // the colours of evidence in the pictures that `predict --plots` writes
+const AGAINST = "32,124,240";
+const MAX_OPACITY = 0.8;
 const MAX_LEVELS = 40; // of more levels a field offers them while one types
 
 function made(tag, properties = {}, ...children) {
@@ -83,7 +86,9 @@ export class Form {
     field.classList.add("over");
     droppable(field, (files) => take(files[0]));
     const hint = made("p", { className: "hint", textContent: "or drop an image here" });
-    return made("div", {}, hint, preview);
+    const key = (kind) => made("span", { className: `key ${kind}`, textContent: kind });
+    const ramp = made("p", { className: "ramp hint", hidden: true }, made("span", { className: "what" }), " ", key("against"), " ", key("for"));
+    return made("div", {}, hint, preview, ramp);
   }
 
   example() {
@@ -127,11 +132,13 @@ export class Form {
     for (const { field } of this.images) {
       const canvas = field.querySelector("canvas");
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+      field.querySelector(".preview").classList.remove("mapped");
+      field.querySelector(".ramp").hidden = true;
     }
   }
 
-  // Colours over the images: green where it counts for a label, red where it counts against it.
-  drawMaps(maps) {
+  // Colours over the image, which turns grey: orange is evidence for the label, blue against it.
+  drawMaps(maps, label) {
     this.clearMaps();
     for (const { column, field } of this.images) {
       const map = maps?.[column.name];
@@ -142,9 +149,13 @@ export class Form {
       canvas.width = map.grid[0].length;
       const pen = canvas.getContext("2d");
       map.grid.forEach((line, y) => line.forEach((value, x) => {
-        pen.fillStyle = `rgba(${value > 0 ? "20,150,80" : "210,60,30"},${(0.65 * Math.abs(value)) / most})`;
+        pen.fillStyle = `rgba(${value > 0 ? FOR : AGAINST},${(MAX_OPACITY * Math.abs(value)) / most})`;
         pen.fillRect(x, y, 1, 1);
       }));
+      field.querySelector(".preview").classList.add("mapped");
+      const ramp = field.querySelector(".ramp");
+      ramp.hidden = false;
+      ramp.querySelector(".what").textContent = `Evidence on ${label}:`;
     }
   }
 }

@@ -1,13 +1,15 @@
 // The page: which model, a row and its labels, a file and its predictions. Nothing is stored, and nothing leaves the service.
 
 import { Problem, send, sendJson, hasToken, useToken } from "/static/api.js";
-import { Bars } from "/static/predictions.js";
+import { copyText, imagesCommand, rowCommand, tableCommand } from "/static/curl.js";
+import { PredictionChart } from "/static/predictions.js";
 import { Form, droppable, made } from "/static/form.js";
 import { predictImages, predictTable } from "/static/files.js";
+import { patiently, untilReady, whenReady } from "/static/waiting.js";
 
 const WAIT = 120; // milliseconds after the last move of a slider
 const at = (id) => document.getElementById(id);
-const state = { model: null, form: null, bars: null, path: "", row: null, timer: 0, requestCount: 0, work: null };
+const state = { model: null, form: null, chart: null, path: "", row: null, timer: 0, files: [], requestCount: 0, work: null };
 
 function trouble(error) {
   const place = at("problem");
@@ -19,14 +21,24 @@ function trouble(error) {
   }
 }
 
+function notice(words) {
+  if (at("notice").textContent !== (words ?? "")) at("notice").textContent = words ?? "";
+  at("notice").hidden = !words;
+}
+
 async function begin() {
   trouble(null);
   try {
-    const { models } = await sendJson("/models");
+    const { models } = await patiently(() => sendJson("/models"), notice);
     at("sign-in").hidden = true;
     at("choice").hidden = models.length < 2;
     at("model").replaceChildren(...models.map((name) => made("option", { value: name, textContent: name })));
     await choose(models[0]);
+    // the form is there while the service compiles; whether a model can be explained is known afterwards
+    if (await untilReady(notice)) {
+      Object.assign(state.model, await sendJson(`${state.path}/model`));
+      if (state.chart.prediction) state.chart.draw();
+    }
   } catch (error) {
     trouble(error);
   }
@@ -35,11 +47,15 @@ async function begin() {
 async function choose(name) {
   trouble(null);
   state.work?.abort();
+  state.requestCount += 1; // what was asked of another model is not shown
+  clearTimeout(state.timer);
   state.path = `/models/${encodeURIComponent(name)}`;
-  const model = await sendJson(`${state.path}/model`);
+  const model = await patiently(() => sendJson(`${state.path}/model`), notice);
+  const place = { predicted: at("bars"), others: at("others"), fold: at("fold"), count: at("others-count"), rest: at("rest") };
+  const onMaps = (maps, label) => (maps ? state.form.drawMaps(maps, label) : state.form.clearMaps());
   state.model = model;
   state.form = new Form(at("fields"), model);
-  state.bars = new Bars(at("bars"), model, { onMove: moved, onReasons: (maps) => state.form.drawMaps(maps) });
+  state.chart = new PredictionChart(place, model, { onMove: moved, onExplain: explain, onMaps });
   state.row = null;
   document.title = `${model.name} · manyhot`;
   const counted = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -47,11 +63,12 @@ async function choose(name) {
   at("summary").textContent = `${model.name}: ${columns} → ${counted(model.labels.length, "label")}`;
   at("predict").disabled = at("example").disabled = false;
   at("status").textContent = "Fill in a row and press Predict.";
-  for (const id of ["tools", "rest", "keep", "work", "download"]) at(id).hidden = true;
-  at("file-status").textContent = "";
-  at("explain-choice").hidden = !model.can_explain;
-  at("explain").checked = model.can_explain && model.columns.some(({ type }) => type === "text" || type === "image");
+  for (const id of ["chart", "keep", "work", "preview", "file-result", "file-call"]) at(id).hidden = true;
+  for (const id of ["call", "fold", "file-call"]) at(id).open = false;
+  for (const id of ["file-status", "copied", "copied-file"]) at(id).textContent = "";
+  at("find").value = "";
   at("find-choice").hidden = model.labels.length <= 12;
+  at("chart").classList.toggle("plain", !Object.keys(model.thresholds ?? {}).length);
   at("example").hidden = model.columns.length > 0 && model.columns.every(({ type }) => type === "image");
   aboutFiles(model);
   metrics(model);
@@ -76,13 +93,13 @@ function aboutFiles(model) {
 function metrics(model) {
   const { report } = model;
   const sources = {
-    out_of_fold: "each scored only by members not trained on it",
-    held_out: "held out of training", new: "from an evaluation file", training: "from training, so the metrics are too optimistic",
+    out_of_fold: "out of fold", held_out: "held out of training", new: "from an evaluation file",
+    training: "from training, so the metrics are too optimistic",
   };
   at("provenance").textContent = `Measured on ${report.rows} rows, ${sources[report.scores_from] ?? report.scores_from}.`;
   const rows = Object.entries(report.metrics).filter(([, value]) => value !== null).map(([name, value]) => {
     const baseline = report.baselines[name];
-    return made("tr", {}, made("th", { scope: "row", textContent: name.replaceAll("_", " ") }),
+    return made("tr", {}, made("th", { scope: "row", textContent: report.titles[name] }),
       made("td", { textContent: value.toFixed(3) }),
       made("td", { textContent: typeof baseline === "number" ? baseline.toFixed(3) : "–" }));
   });
@@ -90,14 +107,29 @@ function metrics(model) {
   at("metrics").replaceChildren(made("thead", {}, made("tr", {}, ...head)), made("tbody", {}, ...rows));
 }
 
-async function request(withExplanations) {
-  const thresholds = state.bars.changed;
-  const body = { rows: [state.row] };
-  if (Object.keys(thresholds).length) body.thresholds = thresholds;
-  if (withExplanations) body.explain = true;
+// The body of a request for the row on the page, at the thresholds that are set there.
+function requestBody(more = {}) {
+  const thresholds = state.chart.changed;
+  return { rows: [state.row], ...(Object.keys(thresholds).length ? { thresholds } : {}), ...more };
+}
+
+async function request() {
   const number = (state.requestCount += 1);
-  const result = await sendJson(`${state.path}/predict`, body);
+  const [path, body] = [`${state.path}/predict`, requestBody()]; // another model may be chosen while this waits
+  const result = await whenReady(() => sendJson(path, body), notice);
   return number === state.requestCount ? result : null; // a response to an older request is not shown
+}
+
+async function explain(label) {
+  trouble(null);
+  try {
+    const [path, body] = [`${state.path}/predict`, requestBody({ explain: [label] })];
+    const result = await whenReady(() => sendJson(path, body), notice);
+    return result.predictions[0].explain[label];
+  } catch (error) {
+    trouble(error);
+    return null;
+  }
 }
 
 async function predict(event) {
@@ -106,15 +138,18 @@ async function predict(event) {
   at("predict").disabled = true;
   try {
     state.row = await state.form.row();
-    const result = await request(at("explain").checked);
+    state.files = state.form.images.map(({ column, file }) => ({ name: column.name, file }));
+    at("status").textContent = "Predicting …";
+    const result = await request();
     if (!result) return;
     state.form.clearMaps();
-    state.bars.setPrediction(result.predictions[0], state.row);
-    redraw();
-    at("tools").hidden = false;
+    at("chart").hidden = false;
+    at("fold").open = false;
+    state.chart.setPrediction(result.predictions[0], state.row);
     showResult(result);
     if (window.matchMedia("(max-width: 60rem)").matches) at("prediction").scrollIntoView({ block: "start" });
   } catch (error) {
+    at("status").textContent = "No prediction.";
     trouble(error);
     state.form.focus(error.column);
   } finally {
@@ -126,21 +161,22 @@ function showResult(result) {
   const { labels } = result.predictions[0];
   const notes = (result.notes ?? []).map((note) => ` (${note})`).join("");
   at("status").textContent = (labels.length ? `Predicted: ${labels.join(", ")}.` : "No label reaches its threshold.") + notes;
-  const changed = Object.entries(state.bars.changed);
-  at("reset").hidden = at("keep").hidden = !changed.length;
+  const changed = Object.entries(state.chart.changed);
+  at("reset").hidden = at("keep").hidden = at("saved-key").hidden = !changed.length;
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const flags = changed.map(([name, value]) => `--set ${quote(`${name}=${value}`)}`);
   at("command").textContent = `manyhot thresholds ${quote(`${state.model.name}.manyhot`)} ${flags.join(" ")}`;
+  at("curl").textContent = rowCommand(`${state.path}/predict`, requestBody(), state.files, hasToken());
+  at("copied").textContent = "";
 }
 
 function moved() {
   clearTimeout(state.timer);
   state.timer = setTimeout(async () => {
     try {
-      const result = await request(false);
+      const result = await request();
       if (!result) return;
-      const explanations = state.bars.prediction.explain;
-      state.bars.update({ ...result.predictions[0], ...(explanations ? { explain: explanations } : {}) });
+      state.chart.update(result.predictions[0]);
       showResult(result);
     } catch (error) {
       trouble(error);
@@ -148,11 +184,9 @@ function moved() {
   }, WAIT);
 }
 
-function redraw() {
-  if (!state.bars?.prediction) return;
-  const rest = state.bars.draw();
-  at("rest").hidden = !rest;
-  at("rest").textContent = `${rest} more labels with lower probabilities are hidden; find them by name.`;
+async function copy(text, fold, status) {
+  fold.open = true;
+  status.textContent = (await copyText(text)) ? "Copied." : "Press Ctrl+C to copy.";
 }
 
 async function predictFiles(files) {
@@ -168,12 +202,12 @@ async function predictFiles(files) {
   at("done").value = 0;
   at("done-label").textContent = "Reading";
   at("work").hidden = false;
-  at("download").hidden = true;
-  at("file-status").textContent = "";
+  for (const id of ["preview", "file-result", "file-call"]) at(id).hidden = true;
+  for (const id of ["file-status", "copied-file"]) at(id).textContent = "";
   try {
-    const options = { progress, signal: work.signal };
+    const options = { progress, notice, signal: work.signal };
     const path = `${state.path}/predict`;
-    const thresholds = state.bars.changed;
+    const thresholds = state.chart.changed;
     const found = isImages
       ? await predictImages(path, [...files], state.model, thresholds, options)
       : await predictTable(path, files[0], thresholds, options);
@@ -182,9 +216,16 @@ async function predictFiles(files) {
     link.href = URL.createObjectURL(new Blob([found.text], { type: "text/csv" }));
     link.download = `${found.name}-predictions.csv`;
     link.textContent = `Download ${link.download}`;
-    link.hidden = false;
-    const how = Object.keys(thresholds).length ? ", at your thresholds" : "";
-    at("file-status").textContent = `${found.rows} ${isImages ? "images" : "rows"} predicted${how}.`;
+    const how = Object.keys(thresholds).length ? " The thresholds are those set above." : "";
+    at("file-status").textContent = found.summary.sentence(isImages ? "image" : "row") + how;
+    at("preview").replaceChildren(found.summary.table());
+    at("preview").hidden = at("file-result").hidden = false;
+    const { limits } = state.model;
+    const bytes = [...files].reduce((sum, file) => sum + file.size, 0);
+    at("file-call").hidden = at("copy-file").hidden = found.summary.n > limits.rows || bytes > limits.bytes;
+    at("file-curl").textContent = isImages
+      ? imagesCommand(path, found.column, [...files].map(({ name }) => name), thresholds, hasToken())
+      : tableCommand(path, files[0].name, found.type, found.query, hasToken());
   } catch (error) {
     if (error.name === "AbortError") at("file-status").textContent = "Stopped; nothing was saved.";
     else trouble(error);
@@ -196,20 +237,17 @@ async function predictFiles(files) {
 at("row").addEventListener("submit", predict);
 at("example").addEventListener("click", () => state.form.example());
 at("model").addEventListener("change", () => choose(at("model").value).catch(trouble));
-at("order").addEventListener("change", () => {
-  state.bars.order = at("order").value;
-  redraw();
-});
 at("find").addEventListener("input", () => {
-  state.bars.find = at("find").value;
-  redraw();
+  state.chart.find = at("find").value;
+  state.chart.arrange();
 });
 at("reset").addEventListener("click", () => {
-  state.bars.reset();
-  redraw();
+  state.chart.reset();
   moved();
   at("prediction").focus();
 });
+at("copy").addEventListener("click", () => copy(at("curl"), at("call"), at("copied")));
+at("copy-file").addEventListener("click", () => copy(at("file-curl"), at("file-call"), at("copied-file")));
 at("file").addEventListener("change", () => predictFiles(at("file").files));
 at("stop").addEventListener("click", () => state.work?.abort());
 at("sign-in").addEventListener("submit", (event) => {

@@ -1,15 +1,10 @@
-// A prediction as bars with movable thresholds, and the reasons for each label.
+// A prediction as bars with movable thresholds: predicted labels on top, the others folded, each with its reasons.
 
 import { made } from "/static/form.js";
+import { reasonList } from "/static/reasons.js";
+import { shape } from "/static/shape.js";
 
-const FIRST = 40; // labels that are shown unless a search finds more
-const SVG = "http://www.w3.org/2000/svg";
-
-function shape(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
+const MOST_OTHERS = 40; // labels under the fold; a search finds the rest
 
 export function shown(probability) {
   if (probability > 0 && probability < 0.005) return "<0.01";
@@ -17,21 +12,20 @@ export function shown(probability) {
   return probability.toFixed(2);
 }
 
-export class Bars {
-  // onMove: called when a threshold was moved; onReasons: with a label's maps when its reasons are opened
-  constructor(list, model, { onMove, onReasons }) {
-    this.list = list;
-    this.model = model;
-    this.onMove = onMove;
-    this.onReasons = onReasons;
+export class PredictionChart {
+  // place: elements predicted, others, fold (a details), count, rest;
+  // onMove: called when a threshold was moved; onExplain: label -> explanation; onMaps: maps of an open label, or null
+  constructor(place, model, { onMove, onExplain, onMaps }) {
+    Object.assign(this, { place, model, onMove, onExplain, onMaps });
     this.thresholds = { ...model.thresholds };
     this.prediction = null;
     this.row = null;
-    this.order = "model";
     this.find = "";
-    list.replaceChildren();
+    this.items = new Map();
+    this.explanations = new Map();
   }
 
+  // What a request has to say of thresholds: those that were moved.
   get changed() {
     const names = Object.keys(this.thresholds).filter((name) => this.thresholds[name] !== this.model.thresholds[name]);
     return Object.fromEntries(names.map((name) => [name, this.thresholds[name]]));
@@ -39,132 +33,141 @@ export class Bars {
 
   reset() {
     this.thresholds = { ...this.model.thresholds };
+    this.draw();
   }
 
   setPrediction(prediction, row) {
     this.prediction = prediction;
     this.row = row;
+    this.explanations.clear();
+    this.draw();
   }
 
-  // The labels that are shown, and how many are not.
-  #chosen() {
-    const { labels } = this.model;
-    const scores = this.prediction.probabilities;
-    const predicted = new Set(this.prediction.labels);
-    const sought = this.find.trim().toLowerCase();
-    let names = sought ? labels.filter((name) => name.toLowerCase().includes(sought)) : [...labels];
-    const byScore = (a, b) => scores[b] - scores[a];
-    let rest = 0;
-    if (names.length > FIRST) {
-      const first = [...names].sort((a, b) => predicted.has(b) - predicted.has(a) || byScore(a, b));
-      const selected = new Set(first.slice(0, Math.max(FIRST, sought ? 0 : predicted.size)));
-      rest = names.length - selected.size;
-      names = names.filter((name) => selected.has(name));
-    }
-    if (this.order === "score") names.sort(byScore);
-    return [names, rest];
-  }
-
-  // Draws all bars anew; returns how many labels are hidden.
+  // Draws all bars anew.
   draw() {
-    const [names, rest] = this.#chosen();
-    const predicted = new Set(this.prediction.labels);
-    const wasOpen = new Set([...this.list.querySelectorAll("details[open]")].map((one) => one.dataset.label));
-    this.list.replaceChildren(...names.map((name) => this.#item(name, predicted.has(name), wasOpen.has(name))));
-    return rest;
+    this.items.clear();
+    this.place.predicted.replaceChildren();
+    this.place.others.replaceChildren();
+    this.arrange();
   }
 
-  // New predictions for bars that stay where they are, so that a slider keeps its focus.
+  // Predictions at other thresholds: bars stay where they are while one of them is dragged or has the focus.
   update(prediction) {
     this.prediction = prediction;
     const predicted = new Set(prediction.labels);
-    for (const item of this.list.children) item.classList.toggle("yes", predicted.has(item.dataset.label));
+    for (const [name, item] of this.items) item.classList.toggle("yes", predicted.has(name));
+    if (!this.#active) this.arrange();
   }
 
-  #item(name, isPredicted, isOpen) {
+  get #active() {
+    return [...this.items.values()].find((item) => item.contains(document.activeElement) || item.querySelector(":active"));
+  }
+
+  // Puts each label where it belongs, by probability; what is there already is moved, so that nothing loses the focus.
+  arrange() {
+    const scores = this.prediction.probabilities;
+    const predicted = new Set(this.prediction.labels);
+    const sought = this.find.trim().toLowerCase();
+    const names = this.model.labels.filter((name) => name.toLowerCase().includes(sought)).sort((a, b) => scores[b] - scores[a]);
+    const others = names.filter((name) => !predicted.has(name));
+    this.#place(this.place.predicted, names.filter((name) => predicted.has(name)), true);
+    this.#place(this.place.others, others.slice(0, MOST_OTHERS), false);
+    const { fold, count, rest } = this.place;
+    fold.hidden = !others.length;
+    count.textContent = `${others.length} other label${others.length === 1 ? "" : "s"}`;
+    if (!predicted.size || sought) fold.open = true;
+    rest.hidden = others.length <= MOST_OTHERS;
+    rest.textContent = `${others.length - MOST_OTHERS} labels with lower probabilities are not shown; find them by name.`;
+  }
+
+  #place(list, names, isPredicted) {
+    const wanted = new Set(names);
+    for (const item of [...list.children]) if (!wanted.has(item.dataset.label)) item.remove();
+    names.forEach((name, k) => {
+      if (!this.items.has(name)) this.items.set(name, this.#item(name));
+      const item = this.items.get(name);
+      item.classList.toggle("yes", isPredicted);
+      if (list.children[k] !== item) list.insertBefore(item, list.children[k] ?? null);
+    });
+  }
+
+  #item(name) {
     const score = this.prediction.probabilities[name];
-    const item = made("li", { className: isPredicted ? "yes" : "" });
+    const item = made("li");
     item.dataset.label = name;
     const track = made("div", { className: "track" });
     const drawing = shape("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-    drawing.append(shape("rect", { class: "base", x: 0, y: 4, width: 100, height: 2 }));
+    drawing.append(shape("rect", { class: "base", x: 0, y: 0, width: 100, height: 10 }));
     drawing.append(shape("rect", { class: "bar", x: 0, y: 0, width: 100 * score, height: 10 }));
     track.append(drawing);
-    const threshold = this.thresholds[name];
-    if (threshold !== undefined) track.append(this.#slider(name, threshold, score));
-    const value = made("span", { className: "value", textContent: shown(score), title: String(score) });
-    item.append(made("div", { className: "line" }, made("span", { className: "name", textContent: name }), track, value));
-    const explanation = this.prediction.explain?.[name];
-    if (explanation) item.append(this.#reasons(name, explanation, isOpen));
+    const value = made("span", { className: "value score", textContent: shown(score), title: String(score) });
+    const line = made("div", { className: "line" }, made("span", { className: "name", textContent: name }), track, value);
+    if (this.thresholds[name] !== undefined) {
+      const threshold = made("span", { className: "value threshold" });
+      track.append(this.#slider(name, score, drawing, threshold));
+      line.append(threshold);
+    }
+    item.append(line);
+    if (this.model.can_explain) item.append(this.#why(name));
+    item.addEventListener("focusout", (event) => item.contains(event.relatedTarget) || setTimeout(() => this.#active || this.arrange()));
     return item;
   }
 
-  #slider(name, threshold, score) {
+  #slider(name, score, drawing, text) {
     const slider = made("input", { type: "range", min: 0, max: 1, step: "any" });
-    slider.value = String(threshold);
-    const updateTitle = () => {
-      const at = this.thresholds[name];
-      slider.title = `threshold ${at.toFixed(3)}`;
-      slider.setAttribute("aria-valuetext", `threshold ${at.toFixed(2)}, probability ${shown(score)}`);
-    };
+    const saved = this.model.thresholds[name];
+    const mark = shape("rect", { class: "saved", x: 100 * saved - 0.25, y: -4, width: 0.5, height: 18 });
+    drawing.append(mark);
     slider.setAttribute("aria-label", `Threshold of ${name}`);
-    updateTitle();
+    const show = () => {
+      const threshold = this.thresholds[name];
+      slider.value = String(threshold);
+      slider.title = `threshold ${threshold.toFixed(3)}`;
+      slider.setAttribute("aria-valuetext", `threshold ${threshold.toFixed(2)}, probability ${shown(score)}`);
+      text.textContent = threshold.toFixed(2);
+      text.classList.toggle("changed", threshold !== saved);
+      mark.classList.toggle("shown", threshold !== saved);
+    };
     const move = (to) => {
       this.thresholds[name] = Math.round(1000 * Math.min(1, Math.max(0, to))) / 1000;
-      slider.value = String(this.thresholds[name]);
-      updateTitle();
+      show();
       this.onMove();
     };
+    show();
     slider.addEventListener("input", () => move(Number(slider.value)));
+    slider.addEventListener("change", () => setTimeout(() => this.#active || this.arrange()));
     slider.addEventListener("keydown", (event) => {
-      const steps = { ArrowLeft: -0.01, ArrowDown: -0.01, ArrowRight: 0.01, ArrowUp: 0.01, PageDown: -0.1, PageUp: 0.1 };
+      const at = this.thresholds[name];
+      const steps = { ArrowLeft: -0.01, ArrowDown: -0.01, ArrowRight: 0.01, ArrowUp: 0.01, PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 };
       if (event.key in steps) {
         event.preventDefault();
-        move(this.thresholds[name] + steps[event.key]);
+        move(at + steps[event.key]);
       }
     });
     return slider;
   }
 
-  #reasons(name, explanation, isOpen) {
-    const details = made("details", { className: "reasons", open: isOpen });
-    details.dataset.label = name;
-    details.append(made("summary", { textContent: "Why?" }));
-    for (const kind of ["for", "against"]) {
-      if (!explanation[kind].length) continue;
-      const items = explanation[kind].map((one) => made("li", {},
-        made("span", { textContent: one.what }), " ",
-        made("span", { className: kind, textContent: `${one.contribution > 0 ? "+" : "−"}${Math.abs(one.contribution).toFixed(2)}` }),
-      ));
-      details.append(made("p", { className: `hint ${kind}`, textContent: kind }), made("ul", {}, ...items));
-    }
-    const texts = this.#marked(explanation);
-    if (texts) details.append(texts);
-    details.addEventListener("toggle", () => details.open && this.onReasons(explanation.maps));
-    if (isOpen) this.onReasons(explanation.maps);
-    return details;
-  }
-
-  // The row's texts with the words marked that count.
-  #marked(explanation) {
-    const places = [...explanation.for, ...explanation.against].flatMap((one) => (one.places ?? []).map(([from, to]) => ({
-      from, to, column: one.column, kind: one.contribution > 0 ? "for" : "against",
-    })));
-    if (!places.length) return null;
-    const place = made("div");
-    for (const column of new Set(places.map((one) => one.column))) {
-      const letters = [...String(this.row[column] ?? "")];
-      const line = made("p");
-      let at = 0;
-      for (const one of places.filter((each) => each.column === column).sort((a, b) => a.from - b.from)) {
-        if (one.from < at) continue;
-        line.append(letters.slice(at, one.from).join(""));
-        line.append(made("strong", { className: one.kind, textContent: letters.slice(one.from, one.to).join("") }));
-        at = one.to;
+  #why(name) {
+    const body = made("div", { className: "why" });
+    const details = made("details", { className: "reasons" }, made("summary", { textContent: "Why?" }), body);
+    details.querySelector("summary").setAttribute("aria-label", `Why? ${name}`);
+    details.addEventListener("toggle", async () => {
+      if (!details.open) {
+        this.onMaps(null, name);
+        return;
       }
-      line.append(letters.slice(at).join(""));
-      place.append(line);
-    }
-    return place;
+      if (!this.explanations.has(name)) body.replaceChildren(made("p", { className: "hint", textContent: "Explaining …" }));
+      const { row } = this;
+      const explanation = this.explanations.get(name) ?? (await this.onExplain(name));
+      if (row !== this.row) return; // another row was predicted in the meantime
+      if (!explanation) {
+        details.open = false;
+        return;
+      }
+      this.explanations.set(name, explanation);
+      body.replaceChildren(...reasonList(explanation, this.row));
+      if (details.open) this.onMaps(explanation.maps, name);
+    });
+    return details;
   }
 }
