@@ -3,8 +3,12 @@
 import { made } from "/static/form.js";
 import { shape } from "/static/shape.js";
 
+const MOST_REASONS = 10; // the strongest; the response has them all
+
 export function reasonList(explanation, row) {
-  const reasons = [...explanation.for, ...explanation.against].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
+  const reasons = [...explanation.for, ...explanation.against]
+    .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution))
+    .slice(0, MOST_REASONS);
   if (!reasons.length) return [made("p", { className: "hint", textContent: "Nothing in this row counts for or against it." })];
   const most = Math.abs(reasons[0].contribution);
   const items = reasons.map(({ what, contribution }) => {
