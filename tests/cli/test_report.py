@@ -1,5 +1,9 @@
 """`manyhot report`: from what training kept and from a file, with what it shows of rows, and what it refuses."""
 
+import hashlib
+import shlex
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -30,6 +34,48 @@ def test_a_page_of_what_training_kept(manyhot, bundle, tmp_path):
     assert manyhot("report", bundle, "-o", tmp_path / "report.html").out.startswith(str(tmp_path / "report.html"))
 
 
+def test_without_a_name_the_page_is_called_as_the_model_and_replaces_only_a_report(manyhot, bundle, tmp_path):
+    model, html = tmp_path / "my.songs.manyhot", tmp_path / "my.songs.html"
+    model.write_bytes(bundle.read_bytes())
+    done = manyhot("report", model)
+    assert done.code == 0, done.err
+    assert done.out.startswith(str(html))
+    first = html.read_text()
+    assert manyhot("report", model).code == 0  # an older report is replaced
+    html.write_text("<!doctype html><p>a thesis")
+    done = manyhot("report", model)
+    assert done.code == 2
+    assert "is not a manyhot report" in done.err
+    assert html.read_text() == "<!doctype html><p>a thesis"
+    assert manyhot("report", model, "-o", html).code == 2
+    html.write_text("")
+    assert manyhot("report", model).code == 0
+    assert len(html.read_text()) == len(first)
+    html.unlink()
+    assert manyhot("report", model, "--json").code == 0
+    assert not html.exists()
+
+
+def test_a_page_says_where_it_comes_from(manyhot, bundle, tmp_path):
+    songs(30, seed=4).write_csv(tmp_path / "new songs.csv")
+    page = manyhot(
+        "report", bundle, tmp_path / "new songs.csv", "-o", tmp_path / "r.html", "--json", "--quiet"
+    ).document
+    source = page["provenance"]
+    for name, path in (("model_file", bundle), ("rows_file", tmp_path / "new songs.csv")):
+        assert source[name]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert source[name]["bytes"] == path.stat().st_size
+        assert source[name]["sha256"] in (tmp_path / "r.html").read_text()
+    assert shlex.split(source["command"]) == ["manyhot", "report", str(bundle), str(tmp_path / "new songs.csv")]
+    written = datetime.strptime(source["created"], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=5)
+    rows = load(bundle).model_.evidence.rows
+    assert source["training_rows"]["rows"] == len(rows.ids)
+    again = manyhot("report", bundle, "--json", "--quiet").document["provenance"]
+    assert again["rows_file"] is None
+    assert again["training_rows"] == source["training_rows"]
+
+
 def test_a_page_of_a_file_says_what_evaluate_says_and_shows_its_rows(manyhot, bundle, tmp_path):
     songs(50, seed=3).write_csv(tmp_path / "new.csv")
     done = manyhot("report", bundle, tmp_path / "new.csv", "-o", tmp_path / "report.html", "--json", "--quiet")
@@ -52,7 +98,9 @@ def test_a_page_of_a_file_says_what_evaluate_says_and_shows_its_rows(manyhot, bu
 def test_a_page_of_the_rows_of_training_says_that_it_is_too_good(manyhot, bundle, tmp_path):
     songs().write_csv(tmp_path / "songs.csv")
     page = manyhot("report", bundle, tmp_path / "songs.csv", "--json", "--quiet").document
-    assert "60 of these 60 rows were there in training" in page["report"]["scores"]["remarks"][0]
+    assert page["summary"]["kind"] == "seen"
+    assert page["summary"]["next_steps"][0]["kind"] == "new_rows"
+    assert "60 of these 60 rows were used for training" in page["report"]["scores"]["remarks"][0]
     assert page["rows"]["label_errors"] == []
 
 
@@ -110,16 +158,15 @@ def test_images_are_shown_as_themselves(manyhot, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_done_is_refused_before_the_work(manyhot, bundle, tmp_path):
-    assert "-o report.html" in manyhot("report", bundle).err
     with pytest.raises(InputError, match=r"ends in \.html"):
-        check_output(tmp_path / "report.pdf", as_json=False)
+        check_output(tmp_path / "report.pdf")
     with pytest.raises(OutputError, match="does not exist"):
-        check_output(tmp_path / "nowhere" / "report.html", as_json=False)
+        check_output(tmp_path / "nowhere" / "report.html")
     classifier = load(bundle)
     classifier.save(tmp_path / "bare.manyhot", evidence=False)
     done = manyhot("report", tmp_path / "bare.manyhot", "-o", tmp_path / "r.html")
     assert done.code == 2
-    assert "name a file of rows" in done.err
+    assert "name a file of labelled rows" in done.err
     songs(20, seed=5).write_csv(tmp_path / "new.csv")
     done = manyhot("report", tmp_path / "bare.manyhot", tmp_path / "new.csv", "--json", "--quiet")
     assert done.document["training"] is None

@@ -43,7 +43,7 @@ def evaluate(
     """Evaluate a model on labelled rows, at its own thresholds and at 0.5."""
 
 
-@command(epilog="Example: manyhot report songs.manyhot -o report.html")
+@command(epilog="Example: manyhot report songs.manyhot;  or: manyhot report songs.manyhot new-songs.csv -o new.html")
 def report(
     bundle: Bundle,
     *,
@@ -54,15 +54,21 @@ def report(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="HTML file to write; an existing file is replaced.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="HTML file to write; an older report is replaced.",
+            show_default="MODEL.html; with --json none",
+        ),
     ] = None,
     read_flags: Annotated[dict, EVALUATION_FLAGS],
     text: Text = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write an HTML report that opens in any browser without a network: data, training, scores, labels with
-    movable thresholds, and the worst errors."""
+    """Write an HTML report: a verdict, every label with movable thresholds, the worst errors, scores, data and
+    training. It opens in any browser without a network."""
 
 
 @command(

@@ -22,19 +22,15 @@ from manyhot.models.decision_updates import count_training_rows, current_evidenc
 from manyhot.models.model import Model
 from manyhot.reports.html import PageInputs, measure_page, render
 from manyhot.reports.html.row_contents import EDGE, MAX_IMAGES, contents
+from manyhot.reports.provenance import describe_provenance
 from manyhot.version import __version__
 
-LABEL_ERRORS_NOTE = (
-    "Looked for with out-of-fold scores before calibration, and with what is recorded for a row's other labels, as "
-    "manyhot label-errors does."
-)
-NEW_ROWS_LABEL_ERRORS_NOTE = (
-    "Looked for with the scores of these rows, and with what is recorded for a row's other labels."
-)
-NO_PIXEL_LABEL_ERRORS_NOTE = "Label errors are searched among labels of rows, not of pixels."
+LABEL_ERRORS_NOTE = "Found by comparing labels with out-of-fold scores and with the row's other labels."
+NEW_ROWS_LABEL_ERRORS_NOTE = "Found by comparing labels with the scores of these rows and with the row's other labels."
+NO_PIXEL_LABEL_ERRORS_NOTE = "Likely label errors are searched for among labels of rows, not of pixels."
 TRAINING_ROWS_NOTE = (
-    "{n} of these {rows} rows were there in training, so every figure here is too good, and nothing can be said of "
-    "labels that look wrong. Without a file, the report is made of scores of rows that the scoring members never saw."
+    "{n} of these {rows} rows were used for training, so all figures here are too good, and likely label errors cannot "
+    "be found. Without a file, the report uses out-of-fold scores from training."
 )
 
 
@@ -70,7 +66,7 @@ def write_page(page: Mapping[str, Any], path: str | Path) -> None:
 
 def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
     """What a page shows of the out-of-fold scores that a model keeps; raise `InputError` if it keeps none."""
-    evidence = current_evidence(model, "make a page of them; or name a file of rows to measure on")
+    evidence = current_evidence(model, "write a report; or name a file of labelled rows")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
     if policy.is_manual or policy.guarantee is not None:
         scores = cross_fitted_scores(model.config, model.labels, evidence.unique_scores())
@@ -88,14 +84,15 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         model.report,
         ids,
         check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names),
-        "Labels alone were checked: the model keeps no features. On a file of rows, the checks also find columns that "
-        "give a label away, and equal rows with different labels.",
+        "Only labels were checked, since the model file keeps no features. With a file of rows, the checks also find "
+        "columns that leak a label, and equal rows with different labels.",
         label_errors=label_errors,
         label_errors_note=NO_PIXEL_LABEL_ERRORS_NOTE if is_pixels else LABEL_ERRORS_NOTE,
         curves=evidence.curves,
         best_epoch=evidence.best_epoch,
         title=Path(file).name if file else "Out-of-fold report",
         model=file,
+        provenance=describe_provenance(model, file, None),
         **_policy_inputs(policy),
     )
     return measure_page(inputs)
@@ -134,7 +131,7 @@ def evaluation_page(
         report,
         rows.ids,
         data_checks,
-        "The rows of this file were checked, features and labels.",
+        "Features and labels of this file were checked.",
         label_errors=label_errors,
         label_errors_note=label_errors_note,
         curves=None if evidence is None else evidence.curves,
@@ -143,6 +140,8 @@ def evaluation_page(
         title=f"{Path(file).name if file else 'Model'} on {Path(rows_file).name}",
         model=file,
         file=rows_file,
+        n_training_rows=n_seen,
+        provenance=describe_provenance(model, file, rows_file),
         **_policy_inputs(model.policy),
     )
     return measure_page(inputs)
@@ -154,24 +153,22 @@ def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:
     name = policy.decision.name
     if policy.thresholds is None:
         obstacle = (
-            f"This model answers with the highest scores of a row ({name}), whatever they are, and not by a threshold "
-            "for each label, so there is none to move. manyhot thresholds MODEL --metric f1_macro chooses thresholds; "
-            "make the report again after that."
+            f"This model predicts the labels with the highest scores of a row ({name}), so it has no thresholds to "
+            "move. To tune thresholds, run manyhot thresholds MODEL --metric f1_macro and write the report again."
         )
     elif not policy.keeps_thresholds:
         obstacle = (
-            "Rules between labels, or a taxonomy, change the answers of this model after its thresholds, so what a "
-            "threshold alone would answer is not what the model answers, and none can be moved here. The curves show "
-            "thresholds alone."
+            "Rules between labels, or a taxonomy, change this model's predictions after its thresholds, so thresholds "
+            "cannot be moved here. The curves show thresholds without rules."
         )
     elif policy.decision.has_shared_threshold and not policy.is_manual and policy.guarantee is None:
         obstacle = (
-            "This model has one threshold for all labels, chosen so that rows get as many labels as they should "
-            "(cardinality). Moving it for one label would give that up, so none can be moved here; manyhot thresholds "
-            "MODEL --metric f1_macro chooses one for each label. Make the report again after that."
+            "This model has one threshold for all labels, tuned for the number of labels per row (cardinality), so "
+            "single thresholds cannot be moved here. To tune one per label, run manyhot thresholds MODEL --metric "
+            "f1_macro and write the report again."
         )
     elif policy.guarantee is not None:
-        caution = "The thresholds in force keep a promise. It ends with the first one that is moved."
+        caution = "The saved thresholds come with a guarantee. Changing any of them ends it."
     return {
         "thresholds": policy.thresholds,
         "obstacle": obstacle,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from manyhot import load
 from manyhot.cli import main
@@ -144,6 +145,145 @@ def test_one_threshold_for_all_labels(page, made):
     assert page.locator("#command").inner_text() == ""
 
 
+def grid_figures(made, label):
+    """Python's precision, recall and F1 of a label at each threshold of the slider."""
+    scores, targets = honest(made)[:, [NAMES.index(label)]].astype(np.float64), made.targets
+    known = targets.known_mask()[:, [NAMES.index(label)]]
+    values = targets.values[:, [NAMES.index(label)]] & known
+    predicted = (scores >= np.arange(1001) / 1000) & known
+    hits, n_predicted = (predicted & values).sum(axis=0), predicted.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return hits / n_predicted, hits / values.sum(), 2 * hits / (n_predicted + values.sum())
+
+
+def test_presets_of_a_label_reach_what_they_name_with_the_best_of_the_rest(page, made):
+    label = NAMES[0]
+    precision, recall, f1 = grid_figures(made, label)
+    choose(page, label)
+    page.locator("#preset-f1").click()
+    assert shown(page, "f1") == np.nanmax(f1)
+    page.locator("#preset-precision-bound").fill("0.8")
+    page.locator("#preset-precision").click()
+    assert shown(page, "precision") >= 0.8
+    assert shown(page, "recall") == recall[precision >= 0.8].max()
+    page.locator("#preset-recall-bound").fill("0.95")
+    page.locator("#preset-recall").click()
+    assert shown(page, "recall") >= 0.95
+    assert shown(page, "precision") == np.nanmax(precision[recall >= 0.95])
+    assert_same(page, made, label, float(page.locator("#threshold").input_value()))
+    page.locator("#reset").click()
+    choose(page, "never")
+    page.locator("#preset-precision-bound").fill("1.0")
+    page.locator("#preset-precision").click()
+    reached = np.nan_to_num(grid_figures(made, "never")[0]).max() == 1
+    assert ("No threshold reaches" in page.locator("#preset-said").inner_text()) != reached
+    page.locator("#preset-recall-bound").fill("2")
+    page.locator("#preset-recall").click()
+    assert "from 0 to 1" in page.locator("#preset-said").inner_text()
+
+
+def test_a_preset_for_all_labels_gives_each_its_own_threshold(page, made):
+    saved = shown(page, "all-macro")
+    page.locator("#preset-all-recall-bound").fill("0.9")
+    page.locator("#preset-all-recall").click()
+    page.wait_for_function("() => document.querySelectorAll('tr.moved').length === 5")
+    assert all(value >= 0.9 for value in column(page, "recall"))
+    assert len(set(column(page, "threshold"))) > 1
+    assert f"saved {saved:.3f}" in page.locator("#out-all-macro").inner_text()
+    page.locator("#preset-all-f1").click()
+    assert shown(page, "all-macro") == pytest.approx(
+        np.mean([np.nanmax(grid_figures(made, label)[2]) for label in NAMES]), rel=1e-12
+    )
+    assert shown(page, "all-macro") >= saved
+
+
+def test_counts_of_a_label_stand_two_by_two(page, made):
+    choose(page, NAMES[2])
+    page.locator("#threshold-number").fill("0.4")
+    page.locator("#threshold-number").press("Enter")
+    known = made.targets.known_mask()[:, 2]
+    values, predicted = made.targets.values[known, 2], honest(made)[known, 2].astype(np.float64) >= 0.4
+    counts = {name: shown(page, name) for name in ("hits", "missed", "wrong", "rejected")}
+    assert counts == {
+        "hits": (values & predicted).sum(),
+        "missed": (values & ~predicted).sum(),
+        "wrong": (~values & predicted).sum(),
+        "rejected": (~values & ~predicted).sum(),
+    }
+
+
+def test_each_label_has_an_address(browser, made):
+    for label in NAMES:
+        with opened(browser, made.html) as page:
+            choose(page, label)
+            address = page.url
+            assert "#label=" in address
+            page.goto("about:blank")
+            page.goto(address)
+            page.wait_for_selector("html[data-ready]")
+            assert page.locator("#label-name").inner_text() == label
+    with opened(browser, made.html) as page:
+        page.evaluate("location.hash = '#label=no such label'")
+        j = made.page["summary"]["weakest"][0]
+        page.locator("#dots a", has_text=NAMES[j]).click()
+        page.wait_for_function("() => document.activeElement.id === 'label-name'")
+        assert page.locator("#label-name").inner_text() == NAMES[j]
+        assert page.get_by_role("navigation").is_visible()
+        assert page.locator(".strip").bounding_box()["y"] == 0  # it stays at the top
+        assert page.locator("#label-name").bounding_box()["y"] > page.locator(".strip").bounding_box()["height"]
+
+
+def test_rows_stand_once_and_can_be_filtered(page, made):
+    def rows():
+        more = page.locator("#error-more")
+        if more.is_visible():
+            more.click()
+        return page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
+
+    lists = {**made.page["rows"]["errors"], "label_errors": made.page["rows"]["label_errors"]}
+    expected = {
+        kind: {entry["row"] for entry in lists[kind]} for kind in ("false_positives", "false_negatives", "label_errors")
+    }
+    found = rows()
+    assert len(found) == len(set(found))
+    assert set(found) == set().union(*expected.values())
+    for kind, wanted in expected.items():
+        page.locator(f"#errors-{kind}").check()
+        assert set(rows()) == wanted
+    first = made.page["rows"]["label_errors"][0]
+    text = page.locator(f'#error-rows > li[data-row="{first["row"]}"]').inner_text()
+    assert f"{100 * first['suspicion']:.0f} % likely mislabelled" in text
+    assert ("marked not" in text) or first["recorded"]
+
+
+def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
+    with opened(browser, made.html) as page:
+        page.evaluate("window.print = () => {}")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("details:not([open])").count() == 0
+        assert not page.locator("#error-more").is_visible()
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 690, "height": 900})
+        assert page.locator("#label").is_visible()
+        cut = """() => [...document.querySelectorAll("main *")].filter((node) => {
+          const style = getComputedStyle(node);
+          return !["visible", "clip"].includes(style.overflowX) && node.scrollWidth > node.clientWidth + 1
+            && node.checkVisibility() && !node.matches(".hidden, .name, .turned, th");
+        }).map((node) => node.outerHTML.slice(0, 80))"""
+        assert page.evaluate(cut) == []
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details[open]").count() == 0
+        page.emulate_media(media="screen")
+        page.locator("#print-all").click()
+        page.emulate_media(media="print")
+        names = page.locator("#all-panels h3").all_inner_texts()
+        assert names == list(NAMES)
+        assert page.locator("#all-panels svg.chart").count() >= 2 * len(NAMES)
+        assert not page.locator("#label").is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("#all-panels > *").count() == 0
+
+
 def test_a_head_sorts_and_says_so(page, made):
     head = page.get_by_role("button", name="F1", exact=True)
     head.focus()
@@ -226,11 +366,14 @@ def test_answers_that_are_no_thresholds_have_no_slider(browser, made, tmp_path, 
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 375)])
-def test_no_serious_fault_for_people_who_see_or_move_otherwise(browser, made, scheme, width):
+def test_axe_finds_nothing_for_people_who_see_or_move_otherwise(browser, made, scheme, width):
     with opened(browser, made.html, width, scheme) as page:
         page.locator("#threshold").press("ArrowRight")
+        page.locator("summary").evaluate_all("all => all.forEach((one) => one.click())")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert grave_faults(page) == []
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
 
 
 def test_the_theme_can_be_switched_and_print_is_light(browser, made):

@@ -10,6 +10,7 @@ import pytest
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_label_metrics
 from manyhot.reports.html import measure_page, without_bulk
+from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
@@ -107,7 +108,7 @@ def test_labels_together_for_few_and_for_many():
     for i, a in enumerate(order):
         for j, b in enumerate(order):
             assert rows[i, j] == (few[:, a] & few[:, b]).sum()
-    assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (0, 1)
+    assert [(pair["first"], pair["second"]) for pair in found["pairs"]] == [(0, 1)]  # the others are chance
     assert found["sizes"] == np.bincount(few.sum(axis=1)).tolist()
     many = generator.random((500, 400)) < 0.02
     many[:, 7] = many[:, 300] = generator.random(500) < 0.1
@@ -115,6 +116,40 @@ def test_labels_together_for_few_and_for_many():
     assert len(found["matrix"]["labels"]) == MAX_MATRIX_LABELS
     assert (found["pairs"][0]["first"], found["pairs"][0]["second"]) == (7, 300)
     assert co_occurrence(Targets(np.zeros((4, 2), dtype=bool)))["pairs"] == []
+
+
+def test_confused_labels_are_those_missed_and_predicted_in_the_same_rows():
+    generator = np.random.default_rng(1)
+    values = np.zeros((200, 4), dtype=bool)
+    values[:60, 0] = values[100:, 2] = True
+    decisions = values.copy()
+    decisions[:40, 0], decisions[:40, 1] = False, True  # label 1 instead of label 0
+    decisions[[50, 150], 3] = True
+    known = np.ones_like(values)
+    known[:5, 1] = False
+    (found,) = confused_labels(Targets(values, known), decisions)
+    assert (found["missed"], found["predicted"], found["rows"], found["n_missed"]) == (0, 1, 35, 40)
+    assert found["expected"] == 40 * 35 / 200
+    independent = [generator.random((300, 5)) < 0.3 for _ in range(2)]
+    assert confused_labels(Targets(independent[0]), independent[1]) == []
+    assert confused_labels(Targets(values), values) == []
+
+
+def test_a_row_has_each_of_its_labels_once():
+    made = make_page_inputs()
+    page = measure_page(made)
+    for row in page["rows"]["named"]:
+        values, predicted, known = (
+            array[row["row"]] for array in (made.targets.values, made.decisions, made.targets.known)
+        )
+        assert row["correct"] == np.flatnonzero(values & predicted & known).tolist()
+        assert {j for j, _ in row["false_positives"]} == set(np.flatnonzero(~values & predicted & known))
+        assert {j for j, _ in row["false_negatives"]} == set(np.flatnonzero(values & ~predicted & known))
+        assert row["predicted_unknown"] == np.flatnonzero(predicted & ~known).tolist()
+        assert row["unknown"] == (~known).sum()
+        scores = [score for _, score in row["false_positives"]]
+        assert scores == sorted(scores, reverse=True)
+        assert scores == pytest.approx([made.scores[row["row"], j] for j, _ in row["false_positives"]], rel=1e-5)
 
 
 def test_long_curves_of_many_members_are_thinned_out():

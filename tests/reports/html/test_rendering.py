@@ -11,6 +11,9 @@ import pytest
 
 from manyhot.evaluation.report import LabelSets, Report
 from manyhot.reports.html import measure_page, render
+from manyhot.reports.html.measure import PROVENANCE
+from manyhot.reports.html.rendering import assets
+from manyhot.reports.html.summary import MAX_DOTS, MIN_SUPPORT, N_STEPS, N_STRONGEST, summarize
 from tests.reports.html.made_up import make_page_inputs
 
 HOSTILE = (
@@ -106,6 +109,45 @@ def test_figures_stand_in_the_file_without_any_script(page, read):
         assert figure["meaning"] in read.text
         assert f"{figure['decision']['value']:.3f}" in read.text or figure["decision"]["value"] < 0.0005
     assert "400 times" in read.text
+    assert "guessing by label frequency gets" in read.text
+    for j in page["summary"]["weakest"]:
+        assert page["labels"]["label"][j].encode("utf-8", "replace").decode() in read.text
+
+
+def test_sections_are_in_the_order_of_a_reader(read):
+    sections = [value for tag, name, value in read.attributes if tag == "section" and name == "id"]
+    assert sections == ["summary", "labels", "errors", "scores", "data", "training", "details"]
+    links = [value for tag, name, value in read.attributes if tag == "a" and name == "href"]
+    assert [link.removeprefix("#") for link in links if link[1:] in sections][: len(sections)] == sections
+
+
+def test_six_metrics_stand_first_and_the_others_are_folded(page):
+    text = render(page)
+    first, others = text.split('<details id="all-metrics">')
+    assert first.count('<tr id="metric-') == 6
+    for figure in page["metrics"]:
+        assert f'id="all-{figure["name"]}"' in others
+        assert f"{figure['meaning']} " not in first.split('id="scores"')[1]
+
+
+def test_what_is_not_known_of_the_origin_is_said(page, read):
+    assert page["provenance"] == dict.fromkeys(PROVENANCE)
+    assert "does not record the name of the training file, the date of training, or the command" in " ".join(
+        read.text.split()
+    )
+    assert "written from a model in memory" in read.text
+
+
+@pytest.mark.parametrize(("low", "high", "kind"), [(0.5, 0.7, "better"), (0.2, 0.7, "unclear"), (0.1, 0.2, "worse")])
+def test_the_verdict_compares_the_interval_with_guessing(page, low, high, kind):
+    macro = {"decision": {"value": (low + high) / 2, "low": low, "high": high}, "baseline": 0.3}
+    columns = {name: page["labels"][name] for name in ("label", "support", "f1")}
+    found = summarize(page["report"], macro, columns, [], 0, 0, None, None)
+    assert found["kind"] == kind
+    assert found["share_of_gap"] == pytest.approx(((low + high) / 2 - 0.3) / 0.7)
+    words = {"better": "Better than guessing", "unclear": "Not clearly better", "worse": "Worse than guessing"}
+    assert words[kind] in Reader(render({**page, "summary": found})).text
+    assert summarize(page["report"], macro, columns, [], 0, 5, None, None)["kind"] == "seen"
 
 
 def test_a_notebook_shows_a_report_in_brief(page):
@@ -124,3 +166,51 @@ def test_a_notebook_shows_answers_as_a_table():
     assert HOSTILE[0] in read.text
     assert "none" in read.text
     assert "and 12 more rows" in read.text
+
+
+def made_up_labels(n):
+    support = [5 if j % 7 == 3 else 20 + 10 * j for j in range(n)]
+    return {"label": [f"label {j}" for j in range(n)], "support": support, "f1": [(37 * j % n) / n for j in range(n)]}
+
+
+def test_of_many_labels_the_strongest_and_the_weakest_well_known_ones_are_drawn(page):
+    labels = made_up_labels(200)
+    macro = {"decision": {"value": 0.5, "low": 0.4, "high": 0.6}, "baseline": 0.1}
+    found = summarize(page["report"], macro, labels, [], 0, 0, "m.manyhot", None)
+    dots = found["dots"]
+    assert (len(dots["strongest"]), len(dots["weakest"])) == (N_STRONGEST, MAX_DOTS - N_STRONGEST)
+    assert dots["n_between"] == 200 - MAX_DOTS
+    drawn = dots["strongest"] + dots["weakest"]
+    assert all(labels["support"][j] >= MIN_SUPPORT for j in drawn)
+    f1 = [labels["f1"][j] for j in drawn]
+    assert f1 == sorted(f1, reverse=True)
+    well_known = sorted(labels["f1"][j] for j in range(200) if labels["support"][j] >= MIN_SUPPORT)
+    assert [labels["f1"][j] for j in found["weakest"]] == well_known[:3]
+    assert found["n_few_rows"] == sum(rows < MIN_SUPPORT for rows in labels["support"])
+
+
+def test_next_steps_are_the_three_that_matter_most(page):
+    labels = made_up_labels(6)
+    macro = {"decision": {"value": 0.5, "low": 0.4, "high": 0.6}, "baseline": 0.1}
+
+    def kinds(findings=(), n_label_errors=0, n_training_rows=0, file=None):
+        found = summarize(page["report"], macro, labels, findings, n_label_errors, n_training_rows, "a b.manyhot", file)
+        assert len(found["next_steps"]) == N_STEPS
+        return [step["kind"] for step in found["next_steps"]], found["next_steps"]
+
+    assert kinds([{"severity": "error"}], 4, 9)[0] == ["new_rows", "data", "label_errors"]
+    names, steps = kinds(n_label_errors=4)
+    assert names[0] == "label_errors"
+    assert steps[0]["command"] == "manyhot label-errors 'a b.manyhot' -o suspicious.csv"
+    assert kinds(n_label_errors=4, file="rows.csv")[1][0]["command"] is None
+    assert "collect" in kinds()[0]
+
+
+def test_phrases_that_were_replaced_are_gone(page):
+    sources = render(page) + "".join(assets())
+    for phrase in (
+        "First of all", "in one pot", "mean of labels:", "what training kept", "No threshold was moved", "in force",
+        "recorded as present", "carries it", "carry it", "How it was made", "Wrong with a chance", "look wrongly",
+        "Answered, but", "As the model decides",
+    ):  # fmt: skip
+        assert phrase not in sources, phrase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from manyhot.cli.jobs.score_file import read_rows, score_rows
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.data_checks import check_data
-from manyhot.reports.html import without_bulk
+from manyhot.reports.html import GENERATOR, without_bulk
 from manyhot.reports.model_page import evaluation_page, out_of_fold_page, write_page
 
 SUFFIXES = (".html", ".htm")
+HEAD_BYTES = 4096  # of an HTML file, in which a report says that it is one
 
 
 def run(
@@ -30,12 +32,15 @@ def run(
     quiet: bool,
 ) -> None:
     """Measure, write the page, and print its figures as JSON on request."""
-    check_output(output, as_json)
+    if output is None and not as_json:
+        output = bundle.with_suffix(SUFFIXES[0])
+    check_output(output)
     classifier = load_model(bundle, text)
     model = classifier.model_
     read_flags, flag_files = open_flag_files(read_flags)
     rows_file = None if file is None else (file, model_read_options(classifier, {**read_flags, "legend": None}))
     refuse_overwriting({"--output": output}, model_inputs(bundle, rows_file, flag_files, text))
+    refuse_other_page(output)
     if file is None:
         page = out_of_fold_page(model, str(bundle))
     elif model.labels_pixels:
@@ -57,13 +62,29 @@ def run(
     print_result(document, f"{output}: {output.stat().st_size / 2**20:.1f} MiB" if output is not None else "", as_json)
 
 
-def check_output(output: Path | None, as_json: bool) -> None:
+def check_output(output: Path | None) -> None:
     """Refuse what cannot be written before the work is done."""
     if output is None:
-        if not as_json:
-            raise InputError("give the file to write, such as -o report.html (or --json for the figures alone)")
         return
     if output.suffix.lower() not in SUFFIXES:
         raise InputError(f"got {output.name!r}, expected a name that ends in .html", argument="--output")
     if not output.parent.is_dir():
         raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+
+
+def refuse_other_page(output: Path | None) -> None:
+    """Refuse to write a report over a file that is none."""
+    if output is None or not output.is_file() or not os.access(output, os.R_OK):
+        return
+    if output.stat().st_size and not is_report(output):
+        raise InputError(
+            "exists and is not a manyhot report; choose another name with -o, or delete it",
+            file=output,
+            argument="--output",
+        )
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is an HTML report that manyhot wrote."""
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(HEAD_BYTES)

@@ -47,8 +47,8 @@ METRICS: dict[str, Metric] = {
     ),
     "f1_micro": _of_decisions(
         "Micro F1",
-        "The balance of precision and recall over all predictions together.",
-        "Frequent labels dominate it; rare ones can all be wrong without showing.",
+        "The balance of precision and recall over all predictions, pooled.",
+        "Frequent labels decide it; rare ones can all be wrong unnoticed.",
     ),
     "f1_samples": _of_decisions(
         "Sample F1",
@@ -57,14 +57,14 @@ METRICS: dict[str, Metric] = {
     ),
     # Source: Godbole, Sarawagi (2004), where it is called accuracy
     "jaccard_samples": _of_decisions(
-        "Jaccard index, mean of rows",
-        "The labels both predicted and true over those predicted or true, averaged over rows.",
+        "Sample Jaccard index",
+        "The labels in both prediction and truth over the labels in either, averaged over rows.",
         "Rows without labels count fully right or fully wrong and dominate when there are many.",
     ),
     "subset_accuracy": _of_decisions(
         "Exact match (subset accuracy)",
         "The share of rows whose whole label set is right.",
-        "One wrong label costs as much as all; where most rows have none, predicting nothing does well.",
+        "One wrong label costs as much as all wrong, and where most rows have no label, predicting nothing does well.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter
     "hamming_loss": _of_decisions(
@@ -79,36 +79,36 @@ METRICS: dict[str, Metric] = {
         "When labels are rare, predicting nothing is already right nearly everywhere.",
     ),
     "f1_macro_all": _of_decisions(
-        "F1, absent labels as 0",
+        "Macro F1, absent labels as 0",
         "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
         "It falls with the number of labels that happen to be absent, whatever is predicted.",
     ),
     "hierarchical_f1": _of_ancestors(
         "Hierarchical F1",
         "The balance of hierarchical precision and recall.",
-        "It is the micro F1 where predictions and targets keep the taxonomy, so frequent labels near the top dominate.",
+        "It is micro F1 where predictions and targets keep the taxonomy, so frequent labels near the top decide it.",
     ),
     "hierarchical_precision": _of_ancestors(
         "Hierarchical precision",
-        "The share of the predicted labels and their ancestors that hold, over all predictions together.",
+        "The share of the predicted labels and their ancestors that hold, over all predictions, pooled.",
         "A wrong label with right ancestors counts as mostly right, the more the deeper the taxonomy is.",
     ),
     "hierarchical_recall": _of_ancestors(
         "Hierarchical recall",
-        "The share of the labels that hold and their ancestors that are predicted, over all rows together.",
+        "The share of the labels that hold and their ancestors that are predicted, pooled over all rows.",
         "Predicting the ancestors alone already finds much of it.",
     ),
     # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
     "map": _of_label_order(
-        "Average precision, mean of labels",
+        "Mean average precision (mAP)",
         "The average precision of each label over samples, averaged over labels that occur.",
         "It grows with prevalence, so values of different data sets do not compare.",
     ),
     # Source: Mann, Whitney (1947); Hanley, McNeil (1982); a tie is half
     "roc_auc_macro": _of_label_order(
-        "ROC-AUC, mean of labels",
+        "Macro ROC-AUC",
         "The chance that a sample with a label scores higher than one without, averaged over labels.",
-        "With rare labels it is high although most of the top predictions are wrong.",
+        "With rare labels it is high although most of the highest-scored rows are wrong.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)
     "lrap": _of_row_order(

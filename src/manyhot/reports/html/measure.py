@@ -21,10 +21,13 @@ from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.score import blocks, decision_entries, score_entries
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.reports.html.co_occurrence import co_occurrence
+from manyhot.reports.html.confusions import confused_labels
+from manyhot.reports.html.summary import summarize
 from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
 
 FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
+PROVENANCE = ("created", "command", "model_file", "rows_file", "training_rows")  # None where it is not known
 SEED = 0
 DIGITS = 6
 STEPS = 1000
@@ -39,18 +42,18 @@ MAX_MEMBERS = 60  # whose curves are shown
 PROBABILITY_CAPTIONS = {
     "brier": (
         "Brier score",
-        "The mean squared distance between probability and truth.",
-        "When labels are rare, giving everything a probability near 0 already has a small score.",
+        "The mean squared difference between probability and label.",
+        "With rare labels, a probability near 0 everywhere already scores well.",
     ),
     "log_loss": (
         "Log loss",
-        "The mean of -log of the probability that was given to what is true.",
-        "A single answer that is sure and wrong can decide it, and rare labels make it small by themselves.",
+        "The mean of -log of the probability given to what is true.",
+        "One confident error can dominate it, and rare labels make it small.",
     ),
     "ece": (
         "Expected calibration error",
-        "How far probabilities are from frequencies, in 15 bins of equally many entries.",
-        "It says nothing about telling rows apart (the baseline has 0), and part of it is always chance.",
+        "How far probabilities are from observed frequencies, in 15 bins of equal size.",
+        "It does not tell whether rows are told apart (the baseline has 0), and chance always adds to it.",
     ),
 }
 
@@ -81,7 +84,9 @@ class PageInputs:
     title: str = "report"
     model: str | None = None  # its file, if known
     file: str | None = None  # of the rows; None for those of training
+    n_training_rows: int = 0  # rows among them that training saw, where that flatters the figures
     version: str = ""  # of manyhot
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
     hierarchy: Hierarchy | None = None  # of a taxonomy
 
 
@@ -96,15 +101,29 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     rows = named_rows(errors, label_errors)
-    described = describe_rows(rows, inputs.ids, targets, inputs.decisions)
+    described = describe_rows(rows, inputs.ids, targets, scores, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
+    figures = _figures(inputs.report, decision_intervals, fixed_intervals)
+    columns = _label_columns(inputs, decision_intervals)
+    summary = summarize(
+        inputs.report,
+        next(figure for figure in figures if figure["name"] == "f1_macro"),
+        columns,
+        checks["findings"],
+        0 if inputs.label_errors is None else len(inputs.label_errors),
+        inputs.n_training_rows,
+        inputs.model,
+        inputs.file,
+    )
     page = {
         "format": FORMAT,
         "title": inputs.title,
         "model": inputs.model,
         "file": inputs.file,
         "version": inputs.version,
+        "provenance": {**dict.fromkeys(PROVENANCE), **inputs.provenance},
+        "summary": summary,
         "report": dict(inputs.report),
         "decision": _describe_decision(inputs.report["policy"]),
         "data": {
@@ -121,8 +140,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         if inputs.curves is None or inputs.best_epoch is None
         else describe_curves(inputs.curves, inputs.best_epoch),
         "intervals": {"n_resamples": decision_intervals.n_resamples, "random_state": SEED, "level": LEVEL},
-        "metrics": _figures(inputs.report, decision_intervals, fixed_intervals),
-        "labels": _label_columns(inputs, decision_intervals),
+        "metrics": figures,
+        "labels": columns,
         "reliability": [_reliability_bins(targets, scores, j) for j in range(len(inputs.space))],
         "thresholds": {
             "obstacle": inputs.obstacle,
@@ -132,7 +151,9 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         },
         "rows": {
             "errors": errors,
+            "confusions": confused_labels(targets, inputs.decisions),
             "label_errors": label_errors,
+            "n_label_errors": 0 if inputs.label_errors is None else len(inputs.label_errors),
             "label_errors_note": inputs.label_errors_note,
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],

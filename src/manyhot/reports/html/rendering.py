@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 # The files of the page's script, one after another in one scope
-SCRIPTS = ("dom", "payload", "charts", "data", "training", "thresholds", "table", "label", "rows", "main")
+SCRIPTS = (
+    *("dom", "payload", "charts", "data", "training", "thresholds", "threshold_controls", "table"),
+    *("label_charts", "label", "rows", "printing", "main"),
+)
+GENERATOR = '<meta name="generator" content="manyhot '  # what every report has in its head
 
 
 def render(page: Mapping[str, Any]) -> str:
@@ -35,7 +40,9 @@ def render(page: Mapping[str, Any]) -> str:
     parts["counts_steps"] = page["counts"]["steps"]
     data = json.dumps(parts, allow_nan=False, separators=(",", ":"))
     payload = base64.b64encode(zlib.compress(data.encode(), 9)).decode()
-    text = _template().render(page=page, policy=policy, style=style, script=script, payload=payload)
+    text = _template().render(
+        page=page, generator=GENERATOR, policy=policy, style=style, script=script, payload=payload
+    )
     return text.encode("utf-8", "replace").decode()
 
 
@@ -50,7 +57,12 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": format_number, "percent": format_percent, "along": _along_axis}
+    environment.filters |= {
+        "number": format_number,
+        "percent": format_percent,
+        "along": _along_axis,
+        "address": _address,
+    }
     return environment.get_template("page.html")
 
 
@@ -75,6 +87,11 @@ def format_percent(share: float | None) -> str:
 def _along_axis(value: float) -> str:
     """The x of a value on the axis of a chart, which goes from 0 to 1."""
     return f"{6 + 188 * value:.1f}"
+
+
+def _address(name: str) -> str:
+    """A label's name behind `#label=`, as the page's script reads and writes it."""
+    return quote(name.encode("utf-8", "replace"), safe="")
 
 
 @cache

@@ -14,7 +14,8 @@ KINDS = ("false_positives", "false_negatives")  # the highest scores first, the 
 N_WORST = 24  # mistakes of each kind over all labels
 N_WORST_PER_LABEL = 4  # mistakes of each kind of one label
 MAX_LABEL_ERRORS = 40
-MAX_NAMED = 40  # labels of one row that are named
+MAX_NAMED = 40  # labels of one row and kind that are named
+SCORE_DIGITS = 6  # significant ones
 
 
 def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) -> dict[str, Any]:
@@ -39,18 +40,17 @@ def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) ->
 
 
 def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
-    """The most likely label errors: `row` and `label` (indices), `recorded`, `score`, `suspicion`, `reason`."""
-    reasons = label_errors.reasons(MAX_LABEL_ERRORS)
+    """The most likely label errors, with indices of row and label, scores, and how likely they are wrong."""
     return [
         {
             "row": int(label_errors.row[k]),
             "label": int(label_errors.label[k]),
             "recorded": bool(label_errors.recorded[k]),
             "score": float(label_errors.score[k]),
+            "expected": float(label_errors.expected[k]),
             "suspicion": float(label_errors.suspicion[k]),
-            "reason": reason,
         }
-        for k, reason in enumerate(reasons)
+        for k in range(min(len(label_errors), MAX_LABEL_ERRORS))
     ]
 
 
@@ -66,15 +66,30 @@ def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> li
     return list(dict.fromkeys(rows))
 
 
-def describe_rows(rows: list[int], ids: np.ndarray, targets: Targets, decisions: np.ndarray) -> list[dict[str, Any]]:
-    """Each row's index, id, first recorded and predicted labels (indices), and how many labels are unknown."""
-    return [
-        {
-            "row": row,
-            "id": str(ids[row]),
-            "recorded": np.flatnonzero(targets.values[row])[:MAX_NAMED].tolist(),
-            "predicted": np.flatnonzero(decisions[row])[:MAX_NAMED].tolist(),
-            "unknown": 0 if targets.known is None else int((~targets.known[row]).sum()),
-        }
-        for row in rows
-    ]
+def describe_rows(
+    rows: list[int], ids: np.ndarray, targets: Targets, scores: np.ndarray, decisions: np.ndarray
+) -> list[dict[str, Any]]:
+    """Each row's index and id, and its first labels of each kind (indices, errors with their scores, worst first)."""
+    described = []
+    for row in rows:
+        values, predicted = targets.values[row], decisions[row]
+        known = np.ones_like(values) if targets.known is None else targets.known[row]
+        false_positives, false_negatives = predicted & ~values & known, ~predicted & values & known
+        described.append(
+            {
+                "row": row,
+                "id": str(ids[row]),
+                "correct": np.flatnonzero(predicted & values & known)[:MAX_NAMED].tolist(),
+                "false_positives": _with_scores(false_positives, scores[row], -1),
+                "false_negatives": _with_scores(false_negatives, scores[row], 1),
+                "unknown": int((~known).sum()),
+                "predicted_unknown": np.flatnonzero(predicted & ~known)[:MAX_NAMED].tolist(),
+            }
+        )
+    return described
+
+
+def _with_scores(is_wrong: np.ndarray, scores: np.ndarray, sign: int) -> list[list[float]]:
+    labels = np.flatnonzero(is_wrong)
+    labels = labels[np.argsort(sign * scores[labels], kind="stable")][:MAX_NAMED]
+    return [[int(label), float(f"{scores[label]:.{SCORE_DIGITS}g}")] for label in labels]

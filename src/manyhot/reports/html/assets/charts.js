@@ -1,8 +1,12 @@
-// Small charts: a frame with two axes, and what is drawn in it.
+// Small charts: a frame with two axes, and what is drawn in it. They are drawn in their final size, so that text in
+// all of them is 12 px.
 
-const WIDTH = 320;
-const HEIGHT = 220;
-const EDGES = { left: 40, right: 10, top: 12, bottom: 36 };
+const WIDTH = 288; // four stand side by side, and one on a telephone
+const HEIGHT = 230;
+const EDGES = { left: 42, right: 10, top: 26, bottom: 38 };
+
+// The width of a large chart: what is wanted, or what a small screen has.
+const pageWidth = (wanted) => (document.documentElement.clientWidth < 640 ? WIDTH : wanted);
 
 function ticks(low, high, wanted = 5) {
   if (!(high > low)) return [low];
@@ -20,16 +24,17 @@ function frame({ title, x, y, width = WIDTH, height = HEIGHT, left = EDGES.left 
   const span = { x: width - left - EDGES.right, y: height - EDGES.top - EDGES.bottom };
   const sx = (value) => left + (span.x * (value - x.low)) / (x.high - x.low || 1);
   const sy = (value) => EDGES.top + span.y * (1 - (value - y.low) / (y.high - y.low || 1));
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": title });
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "chart", role: "img", "aria-label": title });
   const grid = svg("g", { class: "grid" });
   for (const at of y.ticks ?? ticks(y.low, y.high, 4)) {
     grid.append(svg("line", { x1: left, x2: width - EDGES.right, y1: sy(at), y2: sy(at) }));
     grid.append(svg("text", { x: left - 6, y: sy(at) + 4, "text-anchor": "end" }, (y.format ?? short)(at)));
   }
   for (const at of x.ticks ?? ticks(x.low, x.high)) {
-    grid.append(svg("text", { x: sx(at), y: height - 20, "text-anchor": "middle" }, (x.format ?? short)(at)));
+    grid.append(svg("text", { x: sx(at), y: height - 22, "text-anchor": "middle" }, (x.format ?? short)(at)));
   }
-  grid.append(svg("text", { class: "axis-name", x: width - EDGES.right, y: height - 4, "text-anchor": "end" }, `${x.name} →`));
+  if (y.name) grid.append(svg("text", { x: left - 34, y: 12 }, `↑ ${y.name}`));
+  grid.append(svg("text", { x: width - EDGES.right, y: height - 4, "text-anchor": "end" }, `${x.name} →`));
   root.append(grid);
   return { root, sx, sy, left, right: width - EDGES.right, top: EDGES.top, bottom: height - EDGES.bottom };
 }
@@ -56,4 +61,13 @@ function figure(title, root, ...below) {
 function legend(...entries) {
   const listed = entries.map(([kind, words]) => el("li", {}, el("span", { class: `key ${kind}`, "aria-hidden": "true" }), words));
   return el("ul", { class: "legend" }, listed);
+}
+
+// Named values as bars in a grid: [label index or null, name, value, shown].
+function namedBars(entries, most) {
+  return el("div", { class: "bars" }, entries.map(([j, title, value, shown]) => {
+    const bar = el("span", { class: "bar-track", "aria-hidden": "true" }, el("span", { class: "bar-fill" }));
+    bar.firstChild.style.inlineSize = `${(100 * value) / Math.max(most, 1e-9)}%`;
+    return el("div", { class: "bar-row" }, j === null ? el("span", {}, title) : labelLink(j, title), bar, el("span", { class: "value" }, shown));
+  }));
 }

@@ -16,6 +16,9 @@ function fill(node, attributes, children) {
 
 const el = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
 const svg = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
+// Where a label's panel is, as the templates write it.
+const address = (text) => `#label=${encodeURIComponent(text.replace(/\p{Surrogate}/gu, "?"))}`;
+const labelLink = (j, text) => el("a", { class: "name", href: address(text) }, el("bdi", {}, text));
 const name = (text) => el("bdi", { class: "name" }, text);
 
 // Three decimals as Python writes them: exact, and a tie goes to the even digit.

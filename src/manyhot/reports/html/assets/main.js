@@ -3,6 +3,8 @@
 async function main() {
   const { page, packed } = await payload();
   page.rowOf = new Map(page.rows.named.map((row) => [row.row, row]));
+  page.suspectsOf = new Map();
+  for (const entry of page.rows.label_errors) page.suspectsOf.set(entry.row, [...(page.suspectsOf.get(entry.row) ?? []), entry]);
   const thresholds = new Thresholds(page, packed);
   showData(page);
   showTraining(page);
@@ -12,21 +14,58 @@ async function main() {
     panel.choose(j);
   };
   const table = new LabelTable(page, thresholds, (j) => {
+    history.replaceState(null, "", address(page.labels.label[j]));
     choose(j);
     panel.node.scrollIntoView({ block: "nearest" });
   });
-  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, panel.node);
-  let first = 0;
-  page.labels.support.forEach((rows, j) => {
-    if (rows > page.labels.support[first]) first = j;
-  });
-  choose(first);
+  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, panel.node, ...printButtons(page, thresholds));
   showRows(page);
+  printWhole(page);
+  choose(page.summary.weakest[0] ?? 0);
+  const places = new Map(page.labels.label.map((text, j) => [address(text), j]));
+  const follow = () => {
+    const j = places.get(location.hash) ?? places.get(address(decoded(location.hash.slice("#label=".length))));
+    if (j === undefined || !location.hash.startsWith("#label=")) return;
+    choose(j);
+    panel.node.scrollIntoView({ block: "start" });
+    document.getElementById("label-name").focus({ preventScroll: true });
+  };
+  addEventListener("hashchange", follow);
+  // The address of the label shown may be followed again.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#label="]');
+    if (link && link.getAttribute("href") === location.hash) follow();
+  });
+  follow();
+  markSection();
   document.documentElement.dataset.ready = "true";
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// The section on the screen, marked in the navigation.
+function markSection() {
+  const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
+  const isSeen = new Map();
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) isSeen.set(entry.target.id, entry.isIntersecting);
+    const current = [...links.keys()].find((id) => isSeen.get(id));
+    for (const [id, link] of links) {
+      if (id === current) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }, { rootMargin: "-20% 0px -60% 0px" });
+  for (const id of links.keys()) observer.observe(document.getElementById(id));
 }
 
 main().catch((error) => {
   const trouble = document.getElementById("trouble");
-  trouble.textContent = `This page could not be shown in full (${error.message}). A browser of 2023 or later is needed.`;
+  trouble.textContent = `This page could not be shown in full (${error.message}). It needs a browser of 2024 or later.`;
   trouble.hidden = false;
 });

@@ -1,15 +1,15 @@
 // All labels in a table that can be sorted and filtered; the name of a label chooses it.
 
 const COLUMNS = [
-  ["label", "Label", "The label's name"],
+  ["label", "Label", "Name of the label"],
   ["support", "Rows", "Rows with the label"],
   ["threshold", "Threshold", "Predicted from this probability upwards"],
-  ["precision", "Precision", "Share of the predicted rows that are right"],
-  ["recall", "Recall", "Share of the rows with the label that are predicted"],
-  ["f1", "F1", "The balance of both"],
-  ["average_precision", "AP", "Average precision: how well rows are ordered, at all thresholds"],
-  ["brier", "Brier", "Mean squared distance between probability and truth; lower is better"],
-  ["ece", "ECE", "Expected calibration error: how far probabilities are from frequencies; lower is better"],
+  ["precision", "Precision", "Share of predicted rows that have the label"],
+  ["recall", "Recall", "Share of rows with the label that are predicted"],
+  ["f1", "F1", "Balance of precision and recall"],
+  ["average_precision", "AP", "Average precision: how well rows are ranked, over all thresholds"],
+  ["brier", "Brier", "Mean squared difference between probability and label; lower is better"],
+  ["ece", "ECE", "Expected calibration error: how far probabilities are from observed frequencies; lower is better"],
 ];
 
 const MOVES = ["threshold", "precision", "recall", "f1"];
@@ -31,7 +31,7 @@ class LabelTable {
     });
     this.filter = el("input", { type: "search", id: "filter", autocomplete: "off", oninput: () => this.show() });
     this.count = el("span", { role: "status", id: "shown", class: "faint" });
-    const table = el("table", { class: "labels" }, el("caption", { class: "hidden" }, "All labels; a head sorts, a name chooses"), el("thead", {}, el("tr", {}, heads)), this.body);
+    const table = el("table", { class: "labels" }, el("caption", { class: "hidden" }, "All labels; a column head sorts, a name shows the label below"), el("thead", {}, el("tr", {}, heads)), this.body);
     this.node = el("div", {},
       el("p", { class: "filter" }, el("label", { for: "filter" }, "Filter by name"), this.filter, this.count),
       el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "All labels" }, table),
@@ -79,7 +79,7 @@ class LabelTable {
     const { node, cells } = this.rows[j];
     const isMoved = this.thresholds.isMoved(j);
     node.classList.toggle("moved", isMoved);
-    cells[1].title = isMoved ? `moved from ${number(this.thresholds.inForce[j])}` : "";
+    cells[1].title = isMoved ? `changed from ${number(this.thresholds.inForce[j])}` : "";
     COLUMNS.slice(1).forEach(([key], k) => {
       if (MOVES.includes(key)) this.write(cells[k], key, this.value(key, j));
     });

@@ -1,6 +1,6 @@
-// Which threshold each label has now, and what it answers: counts that were made in Python, exactly.
+// Which threshold each label has now, and what it predicts: counts that were made in Python, exactly.
 
-const FORCE = -1; // the threshold in force, which need not be one of the slider's
+const FORCE = -1; // the saved threshold, which need not be one of the slider's
 
 class Thresholds {
   constructor(page, packed) {
@@ -20,14 +20,14 @@ class Thresholds {
     for (let line = 0; line < 2 * this.n; line++) {
       for (let k = this.steps - 1; k >= 0; k--) packed[line * width + k] += packed[line * width + k + 1];
     }
-    this.packed = packed; // hits, then answers, from each threshold upwards
+    this.packed = packed; // hits, then predictions, from each threshold upwards
   }
 
   subscribe(listener) {
     this.listeners.push(listener);
   }
 
-  // Hits and answers of label j at the threshold k / steps.
+  // Hits and predictions of label j at the threshold k / steps.
   at(j, k) {
     const width = this.steps + 1;
     return { hits: this.packed[j * width + k], predicted: this.packed[(this.n + j) * width + k] };
@@ -50,8 +50,34 @@ class Thresholds {
 
   // What label j gets now.
   now(j) {
-    const counts = this.isMoved(j) ? this.at(j, this.place[j]) : { hits: this.inForceCounts.true_positives[j], predicted: this.inForceCounts.predicted[j] };
+    return this.isMoved(j) ? this.measured(j, this.at(j, this.place[j])) : this.saved(j);
+  }
+
+  // What label j gets with its saved threshold.
+  saved(j) {
+    return this.measured(j, { hits: this.inForceCounts.true_positives[j], predicted: this.inForceCounts.predicted[j] });
+  }
+
+  measured(j, counts) {
     return { ...counts, ...rates(counts.hits, counts.predicted, this.support[j]) };
+  }
+
+  // The place of a preset ("f1", "precision" or "recall", the latter two at least `bound`) for label j; null if no
+  // threshold reaches it.
+  preset(j, kind, bound) {
+    const others = { f1: null, precision: "recall", recall: "precision" };
+    let best = null, first = 0, last = 0;
+    for (let k = 0; k <= this.steps; k++) {
+      const found = this.measured(j, this.at(j, k));
+      if (Number.isNaN(found[kind]) || (others[kind] && found[kind] < bound)) continue;
+      const value = others[kind] ? found[others[kind]] : found.f1;
+      if (Number.isNaN(value)) continue;
+      if (best === null || value > best.value || (value === best.value && found.f1 > best.f1)) {
+        best = { value, f1: found.f1 };
+        first = last = k;
+      } else if (value === best.value && found.f1 === best.f1 && k === last + 1) last = k;
+    }
+    return best === null ? null : Math.floor((first + last) / 2); // the middle, away from the scores on both sides
   }
 
   // The threshold that all labels have, or null.
@@ -61,10 +87,11 @@ class Thresholds {
     return first;
   }
 
-  all() {
+  // All labels together, with the thresholds shown or the saved ones.
+  all(which = "now") {
     let hits = 0, predicted = 0, positives = 0, sum = 0, present = 0;
     for (let j = 0; j < this.n; j++) {
-      const now = this.now(j);
+      const now = this[which](j);
       hits += now.hits;
       predicted += now.predicted;
       positives += this.support[j];
@@ -88,6 +115,12 @@ class Thresholds {
     this.notify(null);
   }
 
+  // Several labels at once, each to its own place.
+  moveEach(places) {
+    for (const [j, place] of places) this.place[j] = place;
+    this.notify(null);
+  }
+
   notify(j) {
     for (const listener of this.listeners) listener(j);
   }
@@ -99,136 +132,11 @@ class Thresholds {
   }
 }
 
-// As Python's table has them: no precision without an answer, no recall and F1 without a positive.
+// As Python's table has them: no precision without a prediction, no recall and F1 without a positive.
 function rates(hits, predicted, positives) {
   return {
     precision: predicted > 0 ? hits / predicted : NaN,
     recall: positives > 0 ? hits / positives : NaN,
     f1: positives > 0 ? (2 * hits) / (predicted + positives) : NaN,
   };
-}
-
-const quoted = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
-
-// The command that gives a model the thresholds that were moved.
-function command(thresholds, model) {
-  const flags = thresholds.moved().map((j) => `--set ${quoted(`${thresholds.names[j]}=${thresholds.value(j).toFixed(3)}`)}`);
-  const start = `manyhot thresholds ${quoted(model ?? "MODEL.manyhot")}`;
-  return flags.length > 3 ? [start, ...flags].join(" \\\n  ") : [start, ...flags].join(" ");
-}
-
-const asJson = (thresholds) => JSON.stringify(Object.fromEntries(thresholds.moved().map((j) => [thresholds.names[j], thresholds.value(j)])), null, 2);
-
-// A slider and a field for the same threshold.
-function slider({ id, label, value, onmove }) {
-  const range = el("input", { type: "range", id, min: 0, max: 1, step: 0.001 });
-  const field = el("input", { type: "number", id: `${id}-number`, min: 0, max: 1, step: 0.001, "aria-label": `${label}, as a number` });
-  const node = el("div", { class: "slider" }, el("label", { for: id }, label), range, field);
-  const show = (threshold) => {
-    node.classList.toggle("mixed", threshold === null);
-    field.value = threshold === null ? "" : threshold.toFixed(3);
-    if (threshold === null) {
-      range.setAttribute("aria-valuetext", "not used, labels have thresholds of their own");
-      field.setAttribute("placeholder", "mixed");
-      range.value = "0.5";
-    } else {
-      range.value = String(threshold);
-      range.removeAttribute("aria-valuetext");
-    }
-  };
-  const take = (text) => {
-    const threshold = Number(text);
-    if (text === "" || Number.isNaN(threshold)) return;
-    onmove(Math.round(1000 * Math.min(1, Math.max(0, threshold))));
-  };
-  range.addEventListener("input", () => take(range.value));
-  field.addEventListener("change", () => take(field.value));
-  show(value);
-  return { node, show };
-}
-
-function outputs(list) {
-  const places = new Map();
-  const items = list.map(([key, title]) => {
-    const place = el("output", { id: `out-${key}` });
-    places.set(key, place);
-    return el("div", {}, el("dt", {}, title), el("dd", {}, place));
-  });
-  const show = (values) => {
-    for (const [key, shown] of Object.entries(values)) places.get(key).replaceChildren(shown);
-  };
-  return { node: el("dl", { class: "outputs" }, items), show };
-}
-
-// Overall figures, one threshold for all, and the way out of the page.
-function thresholdsView(page, thresholds) {
-  const { obstacle, caution } = page.thresholds;
-  if (obstacle) return el("p", { class: "note", id: "obstacle" }, obstacle);
-  const figures = outputs([
-    ["all-precision", "Micro precision"],
-    ["all-recall", "Micro recall"],
-    ["all-f1", "Micro F1"],
-    ["all-macro", "Macro F1"],
-    ["all-predicted", "Predicted labels"],
-    ["all-rows", "Predicted labels per row"],
-  ]);
-  const all = slider({ id: "threshold-all", label: "One threshold for all labels", value: thresholds.shared(), onmove: (place) => thresholds.moveAll(place) });
-  const reset = el("button", { type: "button", id: "reset-all", onclick: () => thresholds.moveAll(FORCE) }, "Reset");
-  const code = el("code", { id: "command" });
-  const words = el("p", { id: "moved", role: "status" });
-  const copied = el("span", { role: "status", class: "faint" });
-  const copy = el("button", { type: "button", id: "copy", onclick: async () => {
-    copied.textContent = (await copyText(code)) ? "Copied." : "Selected: copy it with your keyboard.";
-  } }, "Copy the command");
-  const download = el("button", { type: "button", id: "download", onclick: () => save("thresholds.json", asJson(thresholds)) }, "Download as JSON");
-  const out = el("div", { class: "command" }, el("pre", { tabindex: 0, role: "region", "aria-label": "Command that sets the thresholds" }, code), el("p", { class: "buttons" }, copy, download, copied));
-  const rows = page.report.data.rows;
-  const update = () => {
-    const now = thresholds.all();
-    figures.show({
-      "all-precision": datum(now.precision),
-      "all-recall": datum(now.recall),
-      "all-f1": datum(now.f1),
-      "all-macro": datum(now.macro),
-      "all-predicted": datum(now.predicted, whole(now.predicted)),
-      "all-rows": datum(now.predicted / rows, number(now.predicted / rows, 2)),
-    });
-    all.show(thresholds.shared());
-    const moved = thresholds.moved().length;
-    words.textContent = moved ? `${counted(moved, "threshold")} moved. This command gives the model what is set here:` : "Showing saved thresholds.";
-    code.textContent = moved ? command(thresholds, page.model) : "";
-    out.hidden = moved === 0;
-    copied.textContent = "";
-  };
-  thresholds.subscribe(update);
-  update();
-  return el("div", { class: "panel", id: "all-labels" },
-    el("h3", {}, "Thresholds"),
-    caution ? el("p", { class: "note" }, caution) : null,
-    el("p", {}, "Every row is decided here by the thresholds that are shown, and all figures are exact for them. The table's and the scores' own figures can be a little lower: there each row is decided by thresholds that were fitted on other rows."),
-    figures.node,
-    el("div", { class: "controls" }, all.node, reset),
-    words,
-    out,
-  );
-}
-
-async function copyText(node) {
-  try {
-    await navigator.clipboard.writeText(node.textContent);
-    return true;
-  } catch {
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-    return false;
-  }
-}
-
-function save(file, text) {
-  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: file });
-  document.body.append(link);
-  link.click();
-  link.remove();
 }

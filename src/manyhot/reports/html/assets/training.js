@@ -4,17 +4,17 @@ function showTraining(page) {
   const view = document.getElementById("training-view");
   const training = page.training;
   if (!training) {
-    view.append(el("p", {}, "This model's file keeps no training curves (it was saved without evidence)."));
+    view.append(el("p", {}, "The model file has no training curves (it was saved without evidence)."));
     return;
   }
   const bestEpochs = training.best_epoch.slice().sort((a, b) => a - b);
   const [first, last] = [bestEpochs[0], bestEpochs[bestEpochs.length - 1]];
-  const epochs = first === last ? `after epoch ${last}` : `after epochs ${first} to ${last}`;
-  const shown = training.n_shown < training.n_members ? ` The first ${training.n_shown} are drawn.` : "";
-  view.append(el("p", { class: "lead" }, `${counted(training.n_members, "member")}, one line each; a dot marks the weights that were kept, ${epochs}.${shown}`));
-  const charts = [curvesChart("Loss on the rows of training", training, training.training)];
-  if (training.validation.length) charts.push(curvesChart("Loss on the rows that tell when to stop", training, training.validation));
-  view.append(el("div", { class: "charts two" }, charts));
+  const epochs = first === last ? `epoch ${last}` : `epochs ${first} to ${last}`;
+  const shown = training.n_shown < training.n_members ? ` The first ${training.n_shown} are shown.` : "";
+  view.append(el("p", { class: "lead" }, `The loss of ${training.n_members === 1 ? "the network" : `each of the ${training.n_members} networks`} by epoch; the weights of ${epochs} were kept.${shown}`));
+  const charts = [curvesChart("Training loss", training, training.training)];
+  if (training.validation.length) charts.push(curvesChart("Validation loss", training, training.validation));
+  view.append(el("div", { class: "charts" }, charts));
 }
 
 function curvesChart(title, training, curves) {
@@ -25,8 +25,8 @@ function curvesChart(title, training, curves) {
   const at = frame({
     title: `${title}: from ${number(Math.max(...curves.map((curve) => curve[0] ?? 0)))} at first down to ${number(low)}`,
     x: { low: training.epochs[0], high: training.epochs[training.epochs.length - 1], name: "epoch" },
-    y: { low: Math.max(0, low - edge), high: high + edge },
-    width: document.documentElement.clientWidth < 640 ? WIDTH : 520,
+    y: { low: Math.max(0, low - edge), high: high + edge, name: "loss" },
+    width: pageWidth(520),
     height: 240,
     left: 48,
   });
@@ -38,10 +38,10 @@ function curvesChart(title, training, curves) {
     if (k > 0 && (curve[k] === null || best - training.epochs[k - 1] < training.epochs[k] - best)) k--;
     if (k >= 0 && curve[k] !== null) {
       const dot = svg("circle", { class: "kept", cx: at.sx(training.epochs[k]), cy: at.sy(curve[k]), r: 3.5 });
-      dot.append(svg("title", {}, `member ${member + 1}: kept after epoch ${best} of ${training.n_epochs[member]}`));
+      dot.append(svg("title", {}, `network ${member + 1}: weights of epoch ${best} of ${training.n_epochs[member]}`));
       dots.append(dot);
     }
   });
   at.root.append(dots);
-  return figure(title, at.root);
+  return figure(title, at.root, legend(["member", "one network"], ["kept", "weights kept"]));
 }

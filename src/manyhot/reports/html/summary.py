@@ -1,0 +1,104 @@
+"""What to know first: how good a model is, its weakest labels, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
+SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
+STRONG_F1 = 0.8  # a label from here on needs no work
+N_WEAKEST = 3
+N_STEPS = 3
+MAX_DOTS = 30  # labels of the plot: all, or the strongest and the weakest
+N_STRONGEST = 10
+
+
+def summarize(
+    report: Mapping[str, Any],
+    macro_f1: Mapping[str, Any],
+    labels: Mapping[str, Sequence[Any]],
+    findings: Sequence[Mapping[str, Any]],
+    n_label_errors: int,
+    n_training_rows: int,
+    model: str | None,
+    file: str | None,
+) -> dict[str, Any]:
+    """The verdict on macro F1, the labels (indices) to name and to draw, and the next steps."""
+    n_labels = len(labels["label"])
+    with_support = [j for j in range(n_labels) if labels["support"][j] and labels["f1"][j] is not None]
+    by_f1 = sorted(with_support, key=lambda j: (-labels["f1"][j], j))
+    well_known = [j for j in by_f1 if labels["support"][j] >= MIN_SUPPORT] or by_f1
+    weakest = well_known[: -N_WEAKEST - 1 : -1]
+    is_seen = n_training_rows > 0 or report["scores"]["from"] == "training"
+    return {
+        "kind": _verdict(macro_f1, is_seen),
+        "share_of_gap": _share_of_gap(macro_f1),
+        "weakest": weakest,
+        "n_few_rows": sum(labels["support"][j] < MIN_SUPPORT for j in range(n_labels)),
+        "min_support": MIN_SUPPORT,
+        "dots": _dots(by_f1, well_known),
+        "next_steps": _next_steps(labels, findings, weakest, n_label_errors, is_seen, model, file),
+    }
+
+
+def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
+    """ "seen" for rows of training, else "better", "worse" or "unclear" beside guessing; "none" without a value."""
+    ends, baseline = macro_f1["decision"], macro_f1["baseline"]
+    if ends["value"] is None or baseline is None:
+        return "none"
+    if is_seen:
+        return "seen"
+    low, high = (ends["value"] if ends[end] is None else ends[end] for end in ("low", "high"))
+    return "better" if low > baseline else "worse" if high < baseline else "unclear"
+
+
+def _share_of_gap(macro_f1: Mapping[str, Any]) -> float | None:
+    """How far the value is on the way from guessing to 1."""
+    value, baseline = macro_f1["decision"]["value"], macro_f1["baseline"]
+    return None if value is None or baseline is None or baseline >= 1 else (value - baseline) / (1 - baseline)
+
+
+def _dots(by_f1: list[int], well_known: list[int]) -> dict[str, Any]:
+    """Labels to draw, the strongest first; of many the strongest and the weakest."""
+    if len(by_f1) <= MAX_DOTS:
+        return {"strongest": by_f1, "weakest": [], "n_between": 0}
+    if len(well_known) <= MAX_DOTS:
+        return {"strongest": well_known, "weakest": [], "n_between": len(by_f1) - len(well_known)}
+    weakest = well_known[N_STRONGEST - MAX_DOTS :]
+    return {"strongest": well_known[:N_STRONGEST], "weakest": weakest, "n_between": len(by_f1) - MAX_DOTS}
+
+
+def _next_steps(
+    labels: Mapping[str, Sequence[Any]],
+    findings: Sequence[Mapping[str, Any]],
+    weakest: Sequence[int],
+    n_label_errors: int,
+    is_seen: bool,
+    model: str | None,
+    file: str | None,
+) -> list[dict[str, Any]]:
+    """The first steps that apply, each a `kind`, what its sentence needs, and a `command` where there is one."""
+    name = "MODEL" if model is None else shlex.quote(model)
+    steps: list[dict[str, Any]] = []
+    if is_seen:
+        steps.append({"kind": "new_rows", "command": f"manyhot report {name} NEW-FILE"})
+    n_errors = sum(finding["severity"] == "error" for finding in findings)
+    if n_errors:
+        steps.append({"kind": "data", "count": n_errors})
+    if n_label_errors:
+        command = f"manyhot label-errors {name} -o suspicious.csv" if file is None else None
+        steps.append({"kind": "label_errors", "count": n_label_errors, "command": command})
+    weak = [j for j in weakest if labels["f1"][j] < STRONG_F1]
+    scarce = [j for j in weak if labels["support"][j] < SCARCE_SUPPORT]
+    if scarce:
+        steps.append({"kind": "collect", "labels": scarce})
+    plentiful = [j for j in weak if labels["support"][j] >= SCARCE_SUPPORT]
+    if plentiful:
+        steps.append({"kind": "study", "labels": plentiful[:1]})
+    steps.append({"kind": "thresholds"})
+    if file is None:
+        steps.append({"kind": "test", "command": f"manyhot report {name} NEW-FILE"})
+    steps.append({"kind": "predict", "command": f"manyhot predict {name} NEW-FILE -o predictions.csv"})
+    return steps[:N_STEPS]
