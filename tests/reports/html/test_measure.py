@@ -10,8 +10,8 @@ import pytest
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_label_metrics
 from manyhot.reports.html import measure_page, without_bulk
-from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
+from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.worst_rows import N_WORST, N_WORST_PER_LABEL, worst_errors

@@ -138,14 +138,21 @@ def test_what_is_not_known_of_the_origin_is_said(page, read):
     assert "written from a model in memory" in read.text
 
 
-@pytest.mark.parametrize(("low", "high", "kind"), [(0.5, 0.7, "better"), (0.2, 0.7, "unclear"), (0.1, 0.2, "worse")])
+@pytest.mark.parametrize(
+    ("low", "high", "kind"), [(0.5, 0.7, "better"), (0.31, 0.35, "barely"), (0.2, 0.7, "unclear"), (0.1, 0.2, "worse")]
+)
 def test_the_verdict_compares_the_interval_with_guessing(page, low, high, kind):
     macro = {"decision": {"value": (low + high) / 2, "low": low, "high": high}, "baseline": 0.3}
     columns = {name: page["labels"][name] for name in ("label", "support", "f1")}
     found = summarize(page["report"], macro, columns, [], 0, 0, None, None)
     assert found["kind"] == kind
     assert found["share_of_gap"] == pytest.approx(((low + high) / 2 - 0.3) / 0.7)
-    words = {"better": "Better than guessing", "unclear": "Not clearly better", "worse": "Worse than guessing"}
+    words = {
+        "better": "Better than guessing",
+        "barely": "Hardly better",
+        "unclear": "Not clearly better",
+        "worse": "Worse than guessing",
+    }
     assert words[kind] in Reader(render({**page, "summary": found})).text
     assert summarize(page["report"], macro, columns, [], 0, 5, None, None)["kind"] == "seen"
 

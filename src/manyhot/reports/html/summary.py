@@ -8,6 +8,7 @@ from typing import Any
 
 MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
 SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
+BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than guessing
 STRONG_F1 = 0.8  # a label from here on needs no work
 N_WEAKEST = 3
 N_STEPS = 3
@@ -28,14 +29,16 @@ def summarize(
     """The verdict on macro F1, the labels (indices) to name and to draw, and the next steps."""
     n_labels = len(labels["label"])
     with_support = [j for j in range(n_labels) if labels["support"][j] and labels["f1"][j] is not None]
-    by_f1 = sorted(with_support, key=lambda j: (-labels["f1"][j], j))
+    by_f1 = sorted(with_support, key=lambda j: (-labels["f1"][j], labels["support"][j], j))
     well_known = [j for j in by_f1 if labels["support"][j] >= MIN_SUPPORT] or by_f1
-    weakest = well_known[: -N_WEAKEST - 1 : -1]
+    # of equally weak labels the frequent ones first: they cost most
+    weakest = sorted(well_known, key=lambda j: (labels["f1"][j], -labels["support"][j], j))[:N_WEAKEST]
     is_seen = n_training_rows > 0 or report["scores"]["from"] == "training"
     return {
         "kind": _verdict(macro_f1, is_seen),
         "share_of_gap": _share_of_gap(macro_f1),
         "weakest": weakest,
+        "n_never_right": sum(labels["f1"][j] == 0 for j in well_known),
         "n_few_rows": sum(labels["support"][j] < MIN_SUPPORT for j in range(n_labels)),
         "min_support": MIN_SUPPORT,
         "dots": _dots(by_f1, well_known),
@@ -44,14 +47,16 @@ def summarize(
 
 
 def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
-    """ "seen" for rows of training, else "better", "worse" or "unclear" beside guessing; "none" without a value."""
+    """ "better", "barely", "unclear" or "worse" than guessing; "seen" for rows of training, "none" without a value."""
     ends, baseline = macro_f1["decision"], macro_f1["baseline"]
     if ends["value"] is None or baseline is None:
         return "none"
     if is_seen:
         return "seen"
     low, high = (ends["value"] if ends[end] is None else ends[end] for end in ("low", "high"))
-    return "better" if low > baseline else "worse" if high < baseline else "unclear"
+    if low > baseline:
+        return "better" if (_share_of_gap(macro_f1) or 0) >= BARELY else "barely"
+    return "worse" if high < baseline else "unclear"
 
 
 def _share_of_gap(macro_f1: Mapping[str, Any]) -> float | None:

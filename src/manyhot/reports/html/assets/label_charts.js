@@ -35,7 +35,7 @@ function ratesChart(context) {
   const at = frame({ title: "Precision, recall and F1 by threshold", x: { low: 0, high: 1, name: "threshold" }, y: { low: 0, high: 1, name: "value" } });
   for (const key of ["precision", "recall", "f1"]) at.root.append(path(at, points.map((point) => [point.threshold, point[key]]), { class: `line ${key}` }));
   thresholdLine(context, at);
-  return figure("Precision, recall and F1 by threshold", at.root, legend(["precision", "precision"], ["recall", "recall"], ["f1", "F1"], ...thresholdKey(context)));
+  return figure("Metrics by threshold", at.root, legend(["precision", "precision"], ["recall", "recall"], ["f1", "F1"], ...thresholdKey(context)));
 }
 
 function precisionRecallChart(context) {

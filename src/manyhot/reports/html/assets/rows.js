@@ -33,7 +33,7 @@ function rowCard(page, index) {
     el("ul", { class: "verdicts" },
       row.false_positives.length ? line("+", "False positive", scored(row.false_positives)) : null,
       row.false_negatives.length ? line("−", "False negative", scored(row.false_negatives)) : null,
-      suspects.map((entry) => line("⚑", `${fixed(100 * entry.suspicion, 0)} % likely mislabelled`, suspicionWords(page, entry))),
+      suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))} % likely mislabelled`, suspicionWords(page, entry))),
       line("✓", "Correct", row.correct.length ? labelNames(page, row.correct) : "none"),
       row.predicted_unknown.length ? line("?", "Predicted, truth unknown", labelNames(page, row.predicted_unknown)) : null,
       row.unknown ? line("?", "Unknown", counted(row.unknown, "label")) : null,
