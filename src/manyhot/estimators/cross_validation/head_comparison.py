@@ -16,7 +16,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.fold_training import as_classifier, cross_validate
 from manyhot.estimators.cross_validation.result import CrossValidation
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.charts import plot_heads, save_chart
+from manyhot.evaluation.charts import Chart, plot_heads, save_chart
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import table
 from manyhot.models.checks import is_exclusive
@@ -52,14 +52,14 @@ class Heads:
         """Plain JSON values: accuracies, F1 and loss per head, their baselines, count errors and one example row."""
         return dict(self.values)
 
-    def plot(self, path: str | Path | None = None) -> Any:
+    def plot(self, path: str | Path | None = None) -> Chart:
         """Plot the probabilities of one row under each head.
 
         Args:
             path: File to write (.svg, .png or .html); None only returns the chart.
 
         Returns:
-            An altair chart.
+            A `Chart`, which a notebook shows as a picture; its Altair chart is `.altair`.
 
         Raises:
             InputError: Another suffix, or the extra `pictures` is not installed.

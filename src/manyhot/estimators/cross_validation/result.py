@@ -16,7 +16,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, probability_above_zero
 from manyhot.estimators.cross_validation.splits import Split
-from manyhot.evaluation.charts import plot_cv_scores, save_chart
+from manyhot.evaluation.charts import Chart, plot_cv_scores, save_chart
 from manyhot.evaluation.metrics import METRICS, Score, metric_names
 from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.evaluation.report.measure import to_json_value
@@ -174,7 +174,7 @@ class CrossValidation:
             "folds": self.scores[at][metric],
         }
 
-    def plot(self, path: str | Path | None = None, at: str = "decision") -> Any:
+    def plot(self, path: str | Path | None = None, at: str = "decision") -> Chart:
         """Plot the scores of every metric over the folds.
 
         Args:
@@ -182,7 +182,7 @@ class CrossValidation:
             at: "decision" or "fixed".
 
         Returns:
-            An altair chart.
+            A `Chart`, which a notebook shows as a picture; its Altair chart is `.altair`.
 
         Raises:
             InputError: Another suffix, or the extra `pictures` is not installed.
