@@ -14,6 +14,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.number_cells import NumberFormat
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
+from manyhot.display import ROWS_SHOWN, paragraph, section, short_repr, table
 from manyhot.errors import InputError
 
 ColumnKind = Literal["numeric", "boolean", "categorical", "id", "text", "image", "ignored"]
@@ -72,6 +73,19 @@ class Samples:
             fault = f"{self.n_samples} rows of features but {self.targets.n_samples} of targets"
         if fault is not None:
             raise InputError(fault, file=self.source or None)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.labels is None else f"{len(self.labels)} labels"
+        size = f"{self.n_samples} rows, {len(self.feature_names)} columns, {labels}"
+        return short_repr("Samples", f"{size}; from {self.source}" if self.source else size)
+
+    def _repr_html_(self) -> str:
+        kinds = [(str(name), self.column_types[name]) for name in self.feature_names[:ROWS_SHOWN]]
+        return section(
+            paragraph(repr(self)[1:-1]),
+            table(("column", "type"), kinds, len(self.feature_names), "columns"),
+            *(paragraph("", f"• {note}") for note in self.notes),
+        )
 
     @property
     def n_samples(self) -> int:

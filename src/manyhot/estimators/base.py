@@ -37,6 +37,7 @@ from manyhot.data.readers.column_types import are_image_names
 from manyhot.data.readers.columns import read_columns, read_ids
 from manyhot.data.readers.label_columns import label_like_columns, label_like_note, same_name_note
 from manyhot.data.samples import Samples
+from manyhot.display import MAX_REPR
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.validation import did_you_mean
 
@@ -136,6 +137,11 @@ class BaseMultiLabelEstimator(BaseEstimator):
     network: Any = CUSTOM  # an estimator without a choice of networks takes no arrays of images
     _doc_link_module = "manyhot"
     _doc_link_template = DOCUMENTATION
+
+    def __repr__(self, N_CHAR_MAX: int = MAX_REPR) -> str:
+        # scikit-learn's has up to 700 characters, not counting blanks; settings such as 374 names of labels fill them
+        text = " ".join(super().__repr__(N_CHAR_MAX=N_CHAR_MAX).split())
+        return text if len(text) <= N_CHAR_MAX else f"{text[: N_CHAR_MAX - 2]}…)"
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -53,7 +53,7 @@ from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.evaluation.report import LabelSets
 
 if TYPE_CHECKING:
-    from manyhot.explanation.explain import Explanation
+    from manyhot.explanation.explain import Explanations
     from manyhot.models.model import Model
     from manyhot.models.training_data import TrainingInputs
     from manyhot.persistence.checkpoints import Checkpoint
@@ -348,7 +348,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         decisions = self.model_.decisions(self._scores(X))
         return decisions if self._binary_classes is None else self._binary_classes[decisions[:, 0]]
 
-    def predict_labels(self, X: Any) -> list[set[Any]]:
+    def predict_labels(self, X: Any) -> LabelSets:
         """Decisions as label sets, one per row, of whole numbers if `fit` got such; a notebook shows them as a table.
 
         Behind a pipeline: `pipeline[-1].predict_labels(pipeline[:-1].transform(X))`.
@@ -380,9 +380,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         targets, _ = complete_targets(targets, self.model_.policy.hierarchy)
         return models.prediction.exact_match(decisions, targets, has_unseen, sample_weight)
 
-    def explain(
-        self, X: Any, labels: Sequence[str] | None = None, top: int = explanation.MAX_REASONS
-    ) -> list[dict[str, Explanation]]:
+    def explain(self, X: Any, labels: Sequence[str] | None = None, top: int = explanation.MAX_REASONS) -> Explanations:
         """Explain predictions: what in each row speaks for and against its labels.
 
         Explained is the mean logit of the members; of a parent in a taxonomy that of the label below it which each
@@ -410,7 +408,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         features = self._features(X)
         scores = self.model_.scores(features)
         rows = explanation.explain.explain_rows(self.model_, features, scores, labels, top)
-        return list(track_rows(rows, len(scores), self.verbose, "explaining"))
+        return explanation.explain.Explanations(track_rows(rows, len(scores), self.verbose, "explaining"))
 
     @property
     def thresholds_(self) -> dict[str, float]:

@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
+from manyhot.display import ROWS_SHOWN, paragraph, section, short_repr, table
 from manyhot.evaluation.label_noise import LabelView, NoiseRates, estimate_noise_rates
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
@@ -33,6 +34,17 @@ class SuspiciousRows:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def __repr__(self) -> str:
+        first = f", the first with id {self.ids[0]} ({self.suspicion[0]:.0%})" if len(self) else ""
+        return short_repr("SuspiciousRows", f"{len(self)} rows that probably have a wrong label{first}")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (str(self.ids[k]), float(self.suspicion[k]), int(self.n_suspicious[k]))
+            for k in range(min(len(self), ROWS_SHOWN))
+        ]
+        return section(table(("row", "chance of a wrong label", "labels probably wrong"), rows, len(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +67,28 @@ class LabelErrors:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def __repr__(self) -> str:
+        size = f"{self.n_known} known entries, {len(self.space)} labels"
+        return short_repr("LabelErrors", f"{len(self)} entries that are probably wrong, worst first; of {size}")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                str(self.ids[k]),
+                self.space.names[int(self.label[k])],
+                "present" if self.recorded[k] else "absent",
+                float(self.score[k]),
+                float(self.expected[k]),
+                float(self.suspicion[k]),
+            )
+            for k in range(min(len(self), ROWS_SHOWN))
+        ]
+        headings = ("row", "label", "marked", "predicted", "given its other labels", "chance of being wrong")
+        return section(
+            paragraph(f"{len(self)} entries that are probably wrong,", f"of {self.n_known} known ones."),
+            table(headings, rows, len(self), "entries"),
+        )
 
     def rows(self, limit: int | None = None) -> SuspiciousRows:
         """Select the most suspicious rows, worst first; by default as many as are expected to hold a wrong entry."""

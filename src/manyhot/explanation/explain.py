@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from manyhot import engine, validation
+from manyhot.display import ROWS_SHOWN, Markup, paragraph, section, short_repr, table
 from manyhot.encoders.feature_sources import FeatureSources
 from manyhot.encoders.text.tokenization import find_words
 from manyhot.errors import InputError
@@ -39,6 +40,12 @@ class Reason:
     column: str
     contribution: float
     places: tuple[tuple[int, int], ...] = ()
+
+    def __repr__(self) -> str:
+        return short_repr("Reason", f"{self.what} {self.contribution:+.2f}, in {self.column}")
+
+    def _repr_html_(self) -> str:
+        return section(paragraph(self.what, f"{self.contribution:+.3f}, in {self.column}"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; `places` only where there are any."""
@@ -104,10 +111,55 @@ class Explanation:
             lines.append(f"  {name:<8} {listed or '-'}")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        suffix = "" if self.is_predicted else ", not predicted"
+        return short_repr("Explanation", f"{self.label} {self.score:.2f}{suffix}; {self.brief().partition(': ')[2]}")
+
+    def _repr_html_(self) -> str:
+        return section(
+            paragraph(self.label, f"{self.score:.3f}{'' if self.is_predicted else ' (not predicted)'}"),
+            table(("", "reason", "contribution"), self._rows()),
+        )
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        """Side, reason and contribution, those for the label first."""
+        sides = (("for", self.for_), ("against", self.against))
+        return [(side, self._qualified_name(reason), _bar(reason.contribution)) for side, of in sides for reason in of]
+
     def _qualified_name(self, reason: Reason) -> str:
         """Name the reason, with its column where two columns have the same word here."""
         columns = {other.column for other in (*self.for_, *self.against) if other.what == reason.what}
         return f"{reason.column}: {reason.what}" if len(columns) > 1 else reason.what
+
+
+class Explanations(list[dict[str, Explanation]]):
+    """Explanations of rows, each label -> `Explanation`: a list that a notebook shows as a table."""
+
+    def __repr__(self) -> str:
+        first = next((f"; first: {one.brief()}" for row in self for one in row.values()), "")
+        return short_repr("Explanations", f"{len(self)} rows{first}")
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for number, labels in enumerate(self[:ROWS_SHOWN]):
+            for label, explanation in labels.items():
+                sides = (
+                    ", ".join(f"{reason.what} {reason.contribution:+.2f}" for reason in side)
+                    for side in (explanation.for_, explanation.against)
+                )
+                rows.append((number, label, explanation.score, *sides))
+        return section(table(("row", "label", "probability", "for", "against"), rows), _count_more(len(self)))
+
+
+def _count_more(n_rows: int) -> str:
+    return paragraph("", f"… and {n_rows - ROWS_SHOWN} more rows") if n_rows > ROWS_SHOWN else ""
+
+
+def _bar(amount: float) -> Markup:
+    """A contribution as a bar: blue for the label, orange against it, readable on light and dark pages."""
+    colour, width = ("#3b82c4" if amount > 0 else "#d9772b"), min(120, max(1, round(40 * abs(amount))))
+    style = f"display:inline-block;height:.7em;width:{width}px;background:{colour};margin-right:6px"
+    return Markup(f'<span style="{style}"></span>{amount:+.2f}')
 
 
 def explain_rows(

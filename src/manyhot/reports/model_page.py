@@ -34,7 +34,7 @@ TRAINING_ROWS_NOTE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PagedReport(Report):
     """A report that can also become a page of its own."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from manyhot import validation
+from manyhot import display, validation
 from manyhot.data.splitting.folds import LabelRows, derive_seed, label_rows
 from manyhot.data.splitting.stratification import group_codes
 from manyhot.errors import InputError
@@ -160,6 +160,13 @@ class LabelSplits:
     reason: str | None
     deviation: float
 
+    def __repr__(self) -> str:
+        lacking = f"none in {self.n_without_test} test sides and {self.n_without_train} training sides"
+        return display.short_repr("LabelSplits", f"{self.n_positives} positives, {lacking}; {self.name}")
+
+    def _repr_html_(self) -> str:
+        return display.section(display.paragraph(self.name, repr(self).partition(": ")[2].partition(";")[0]))
+
 
 @dataclass(frozen=True)
 class SplitReport:
@@ -203,6 +210,23 @@ class SplitReport:
             "n_lacking": len(self.lacking),
             "labels": labels,
         }
+
+    def __repr__(self) -> str:
+        size = f"{self.n_splits} splits of {self.n_rows} rows, {len(self.labels)} labels"
+        deviation = f"label frequencies deviate by at most {self.largest_deviation:.4f}"
+        return display.short_repr("SplitReport", f"{size}; {deviation}, {len(self.lacking)} labels lack a positive")
+
+    def _repr_html_(self) -> str:
+        uneven = sorted(self.labels, key=lambda label: (label.reason is None, label.n_positives))
+        rows = [
+            (label.name, label.n_positives, label.n_without_test, label.n_without_train, label.deviation, label.reason)
+            for label in uneven[: display.ROWS_SHOWN]
+        ]
+        headings = ("label", "positives", "test sides without", "training sides without", "largest deviation", "reason")
+        return display.section(
+            display.paragraph(f"{self.n_splits} splits of {self.n_rows} rows,", "rarest labels first"),
+            display.table(headings, rows, len(self.labels), "labels"),
+        )
 
     def __str__(self) -> str:
         smallest, largest = self.test_rows

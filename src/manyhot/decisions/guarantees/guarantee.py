@@ -14,6 +14,7 @@ from manyhot import validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds.thresholds import NEVER, Thresholds, parse_thresholds
+from manyhot.display import ROWS_SHOWN, paragraph, section, short_repr, table
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics.score import Entries, score_entries
 
@@ -109,6 +110,23 @@ class Guarantee:
             f"on {rows} rows with a predicted label{label_suffix}. It assumes that new rows and calibration rows are "
             f"drawn independently from the same source, and that their targets become known in the same way. {usage}"
         )
+
+    def __repr__(self) -> str:
+        confidence = "" if self.confidence is None else f" with confidence {_format_percent(self.confidence)}"
+        scope = "of each label" if self.per_label else "of all labels together"
+        rate = f"{self.kind.replace('_', ' ')} {scope} at most {_format_percent(self.at_most)}"
+        return short_repr("Guarantee", f"{rate}{confidence}; {self.predictions_per_row:.2f} labels per row")
+
+    def _repr_html_(self) -> str:
+        n_shown = ROWS_SHOWN if self.per_label else 1
+        refused = set(self.refused)
+        rows = [
+            (f"label {j + 1}" if self.per_label else "all labels", float(threshold), "no" if j in refused else "yes")
+            for j, threshold in enumerate(self.thresholds[:n_shown])
+        ]
+        n_all = len(self.thresholds) if self.per_label else 1
+        headings = ("", "threshold", "guaranteed")
+        return section(paragraph("Guarantee:", self.statement()), table(headings, rows, n_all, "labels"))
 
     def _promise(self) -> str:
         rate, rows = _format_percent(self.at_most), self._n_rows()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from manyhot import display
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -66,6 +67,23 @@ class Heads:
             OutputError: A folder that is not there.
         """
         return save_chart(plot_heads(self.values), path)
+
+    def __repr__(self) -> str:
+        figures = [f"{name} {head['f1_macro_tuned']:.3f}" for name, head in self.values["heads"].items()]
+        return display.short_repr("Heads", f"macro F1 at tuned thresholds: {'; '.join(figures)}")
+
+    def _repr_html_(self) -> str:
+        heads, baselines = self.values["heads"], self.values["baselines"]
+        rows = [
+            (metric.replace("_", " "), *(head[metric] for head in heads.values()), baseline)
+            for metric, baseline in baselines.items()
+        ]
+        return display.section(
+            display.paragraph("One network under three output functions,", f"{self.values['rows']} rows"),
+            display.table(("metric", *heads, "baseline"), rows),
+            display.paragraph("", self.values["advice"]),
+            "<div>One row's probabilities as a picture: <code>.plot()</code></div>",
+        )
 
     def __str__(self) -> str:
         values = self.values

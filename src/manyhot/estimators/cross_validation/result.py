@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyhot import validation
+from manyhot import display, validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -36,6 +36,9 @@ TUNED_HEADING = "At thresholds tuned for {decision} on each fold's training rows
 LABEL_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP", "roc_auc": "AUC"}
 WITH_SPREAD = ("f1", "average_precision", "roc_auc")
 LABELS_SHOWN, NAME_WIDTH = 20, 24
+REPR_METRICS = ("f1_macro", "f1_micro")
+_SUMMARY = ("mean", "std", "low", "high", "baseline")
+VERDICTS = {"this": "this is better", "other": "other is better", "unsure": "no clear difference"}
 
 
 class FoldScores(NamedTuple):
@@ -196,6 +199,32 @@ class CrossValidation:
         is_chosen = not set(metric_names(has_taxonomy=False)) <= set(self.scores["decision"])
         return names if all_metrics or is_chosen else [name for name in names if name in main_metrics(True)]
 
+    def __repr__(self) -> str:
+        figures = []
+        for name in [name for name in REPR_METRICS if name in self.scores["decision"]] or list(self.scores["decision"])[
+            :1
+        ]:
+            low, high = self.interval(name)
+            figures.append(f"{name} {self.mean(name):.3f} ({low:.3f} to {high:.3f})")
+        size = f"{self.n_fits} fits, {self.targets.n_samples} rows, {len(self.labels)} labels"
+        return display.short_repr("CrossValidation", "; ".join([size, *figures]))
+
+    def _repr_html_(self) -> str:
+        document = self.to_dict()
+        rows = [
+            (METRICS[name].title.format(k=5), *(row[key] for key in _SUMMARY), _better(name))
+            for name, row in document["metrics"]["decision"].items()
+        ]
+        frequent = sorted(document["labels"], key=lambda row: -(row["support"] or 0))
+        labels = [(row["label"], *(row[column] for column in LABEL_COLUMNS)) for row in frequent[:LABELS_SHOWN]]
+        level = f"{document['level']:.0%}"
+        return display.section(
+            display.paragraph(f"{self.n_fits} fits", f"on {self.targets.n_samples} rows, {len(self.labels)} labels"),
+            display.table(("metric", "mean", "std", f"{level} from", "to", "baseline", "better"), rows),
+            display.table(("label", *LABEL_COLUMNS.values()), labels, len(frequent), "labels, less frequent"),
+            "<div>As a picture: <code>.plot()</code></div>",
+        )
+
     def _label_table(self) -> str:
         """Mean (and standard deviation) of each label's scores over the folds, most frequent labels first."""
         order = np.argsort(-self.label_scores["support"].sum(axis=0), kind="stable")
@@ -295,18 +324,34 @@ class Comparison:
             else "unsure"
         )
 
+    def __repr__(self) -> str:
+        name = next((name for name in REPR_METRICS if name in self.metrics), next(iter(self.metrics), None))
+        text = "no common metric"
+        if name is not None:
+            row = self.metrics[name]
+            text = f"{name} {row.value:+.4f} ({row.low:+.4f} to {row.high:+.4f}), {VERDICTS[self.verdict(name)]}"
+        return display.short_repr("Comparison", f"this minus other, {len(self.metrics)} metrics; {text}")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (METRICS[name].title.format(k=5), *row, VERDICTS[self.verdict(name)]) for name, row in self.metrics.items()
+        ]
+        headings = ("metric", "difference", f"{LEVEL:.0%} from", "to", "chance that this is better", "verdict")
+        return display.section(
+            display.paragraph("This minus other,", "on the same folds"), display.table(headings, rows)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         rows = {name: {**row._asdict(), "verdict": self.verdict(name)} for name, row in self.metrics.items()}
         return to_json_value({"at": self.at, "level": LEVEL, "metrics": rows})
 
     def __str__(self) -> str:
-        verdicts = {"this": "this is better", "other": "other is better", "unsure": "no clear difference"}
         lines = []
         for name, row in self.metrics.items():
             spread_text = f"{row.low:+.4f} to {row.high:+.4f}"
             lines.append(
-                [name, f"{row.value:+.4f}", spread_text, f"{row.probability_better:.0%}", verdicts[self.verdict(name)]]
+                [name, f"{row.value:+.4f}", spread_text, f"{row.probability_better:.0%}", VERDICTS[self.verdict(name)]]
             )
         return table(["metric", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)
 
@@ -344,6 +389,10 @@ def collect_results(
 
 def _stack_scores(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
     return {name: np.array([getattr(fold[name], field) for fold in folds], dtype=float) for name in folds[0]}
+
+
+def _better(name: str) -> str:
+    return "higher" if METRICS[name].higher_is_better else "lower"
 
 
 def _mean(values: np.ndarray) -> float:

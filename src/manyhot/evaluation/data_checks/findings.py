@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from manyhot.display import ROWS_SHOWN, paragraph, section, short_repr, table
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import bullets, pluralize, printable, wrap
 from manyhot.validation import one_of
@@ -116,6 +117,12 @@ class Finding:
         one_of(KINDS, kind=self.kind)
         one_of(SEVERITIES, severity=self.severity)
 
+    def __repr__(self) -> str:
+        return short_repr("Finding", f"{self.severity}, {self.kind}: {self.brief}")
+
+    def _repr_html_(self) -> str:
+        return section(paragraph(f"{self.severity.capitalize()}:", self.message))
+
 
 def make_finding(kind: str, severity: Severity, sentence: str, brief: str, **details: Any) -> Finding:
     """A finding whose message is the sentence followed by its kind's advice."""
@@ -150,6 +157,21 @@ class DataChecks:
         """Plain JSON values: `findings` (one dict each), `facts`, `limits`."""
         return to_json_value(
             {"findings": [asdict(f) for f in self.findings], "facts": self.facts, "limits": self.limits}
+        )
+
+    def __repr__(self) -> str:
+        counts = {name: sum(finding.severity == name for finding in self.findings) for name in SEVERITIES}
+        found = ", ".join(pluralize(n, name) for name, n in counts.items() if n) or "no problems"
+        size = f"{pluralize(self.facts['rows'], 'row')}, {pluralize(self.facts['labels'], 'label')}"
+        return short_repr("DataChecks", f"{found} in {size}")
+
+    def _repr_html_(self) -> str:
+        rows = [(finding.severity, finding.message) for finding in self.findings[:ROWS_SHOWN]]
+        found = table(("severity", "finding"), rows, len(self.findings), "findings")
+        return section(
+            paragraph("", _headline(self.facts)),
+            found if rows else paragraph("No problems found."),
+            *(paragraph("Left out:", limit) for limit in self.limits),
         )
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.display import ROWS_SHOWN, section, short_repr, table
 from manyhot.evaluation.metrics.score import Score, blocks
 
 # Of the propensities, for most data sets of the paper: a is 0.5 to 0.6, b 0.4 to 2.6
@@ -21,6 +22,18 @@ class TopK:
 
     labels: np.ndarray  # integers (n, k), each once in a row
     scores: np.ndarray  # float (n, k), never rising along a row
+
+    def __repr__(self) -> str:
+        n_rows, k = self.labels.shape
+        return short_repr("TopK", f"labels and scores of {n_rows} rows, the {k} highest of each")
+
+    def _repr_html_(self) -> str:
+        n_rows, k = self.labels.shape
+        rows = [
+            (row, *(f"{label} ({score:.3f})" for label, score in zip(self.labels[row], self.scores[row], strict=True)))
+            for row in range(min(n_rows, ROWS_SHOWN))
+        ]
+        return section(table(("row", *(f"rank {j + 1}" for j in range(k))), rows, n_rows))
 
 
 def compute_top_k_metrics(

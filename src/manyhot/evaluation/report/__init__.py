@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhot.evaluation.report.measure import SCORES_FROM, ReportContext, measure_report
-from manyhot.evaluation.report.notebook import LabelSets, report_html
+from manyhot.evaluation.report.notebook import LabelSets, report_html, report_repr
 from manyhot.evaluation.report.text import to_text
 
 __all__ = ["SCORES_FROM", "LabelSets", "Report", "ReportContext", "measure_report", "to_text"]
@@ -29,6 +29,9 @@ class Report:
             all_metrics: Whether all metrics are shown, not only the six that most people look at.
         """
         return to_text(self.values, all_metrics=all_metrics)
+
+    def __repr__(self) -> str:
+        return report_repr(type(self).__name__, self.values)
 
     def _repr_html_(self) -> str:
         return report_html(self.values)

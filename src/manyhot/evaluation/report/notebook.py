@@ -1,73 +1,63 @@
-"""What reports and answers show of themselves in a notebook: a little HTML with styles of its own and no script."""
+"""What reports and predicted label sets show of themselves in a notebook."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
-MEASURES_SHOWN = ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "map", "roc_auc_macro", "lrap")
+from manyhot.display import ROWS_SHOWN, Markup, chips, list_repr, paragraph, section, short_repr, table
+from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.report.text import pluralize
+
+METRICS_SHOWN = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "map", "roc_auc_macro", "lrap")
 LABELS_SHOWN = 10
-ROWS_SHOWN = 20
-_CELL = "padding:2px 12px 2px 0;text-align:left;border-bottom:1px solid rgba(128,128,128,.3)"
-_FIGURE = _CELL.replace("left", "right")
 _FIGURES = ("support", "threshold", "precision", "recall", "f1", "average_precision")
-_HEADINGS = ("label", "rows", "threshold", "precision", "recall", "F1", "AP")
+_HEADINGS = ("label", "support", "threshold", "precision", "recall", "F1", "AP")
 
 
 class LabelSets(list[set[Any]]):
     """Label sets, one for each row: a list that a notebook shows as a table."""
 
+    def __repr__(self) -> str:
+        return list_repr(self)
+
     def _repr_html_(self) -> str:
-        lines = "".join(
-            f'<tr><td style="{_FIGURE}">{row}</td><td style="{_CELL}">{_label_chips(names)}</td></tr>'
-            for row, names in enumerate(self[:ROWS_SHOWN])
-        )
-        n_more = len(self) - ROWS_SHOWN
-        remainder = f"<div>… and {n_more} more rows</div>" if n_more > 0 else ""
-        return f'<div style="font-size:13px;line-height:1.5">{_table(("row", "labels"), lines)}{remainder}</div>'
+        rows = [(row, Markup(chips(names))) for row, names in enumerate(self[:ROWS_SHOWN])]
+        return section(table(("row", "labels"), rows, len(self)))
 
 
-def _label_chips(names: set[Any]) -> str:
-    style = "background:rgba(128,128,128,.18);border-radius:3px;padding:0 5px;margin-right:4px"
-    chips = "".join(f'<span style="{style}"><bdi>{html.escape(str(name))}</bdi></span>' for name in sorted(names))
-    return chips or "<i>none</i>"
+def report_repr(name: str, report: Mapping[str, Any]) -> str:
+    """A report in one line."""
+    data, metrics = report["data"], report["metrics"]["decision"]
+    figures = [
+        f"{METRICS[metric].title} {metrics[metric]['value']:.3f}"
+        for metric in ("f1_macro", "f1_micro")
+        if metrics[metric]["value"] is not None
+    ]
+    size = f"{pluralize(data['rows'], 'row')}, {pluralize(data['labels'], 'label')}"
+    return short_repr(name, "; ".join([size, ", ".join(figures)]))
 
 
 def report_html(report: Mapping[str, Any]) -> str:
-    """Render a report in brief as HTML without a script, in the notebook's own colours."""
-    data, decision_metrics = report["data"], report["metrics"]["decision"]
-    metrics = "".join(
-        _table_row((name, decision_metrics[name]["value"], decision_metrics[name]["baseline"]))
-        for name in MEASURES_SHOWN
-    )
+    """Render a report in brief as HTML."""
+    data, metrics = report["data"], report["metrics"]["decision"]
+    rows = [
+        (METRICS[name].title, metrics[name]["value"], metrics[name]["baseline"], _direction(name))
+        for name in METRICS_SHOWN
+    ]
     ranked = sorted(report["labels"], key=lambda row: -row["support"])
-    labels = "".join(_table_row((row["label"], *(row[name] for name in _FIGURES))) for row in ranked[:LABELS_SHOWN])
-    n_more = len(ranked) - LABELS_SHOWN
-    remainder = f"<div>… and {n_more} rarer labels</div>" if n_more > 0 else ""
-    findings = "".join(f"<li>{html.escape(finding['text'])}</li>" for finding in report["checks"])
-    remarks = html.escape(" ".join(report["scores"]["remarks"]))
-    return (
-        '<div style="font-size:13px;line-height:1.4">'
-        f"<div><b>{data['rows']} rows, {data['labels']} labels.</b> {remarks}</div>"
-        f"{_table(('figure', 'value', 'baseline'), metrics)}{_table(_HEADINGS, labels)}{remainder}"
-        f'<ul style="margin:4px 0;padding-left:18px">{findings}</ul>'
-        "<div>All of it: <code>print(report)</code>; to look at: <code>report.to_html('report.html')</code></div></div>"
+    labels = [(row["label"], *(row[name] for name in _FIGURES)) for row in ranked[:LABELS_SHOWN]]
+    return section(
+        paragraph(
+            f"{pluralize(data['rows'], 'row')}, {pluralize(data['labels'], 'label')}.",
+            " ".join(report["scores"]["remarks"]),
+        ),
+        table(("metric", "value", "baseline", "better"), rows),
+        table(_HEADINGS, labels, len(ranked), "labels, less frequent"),
+        *(paragraph("", f"• {finding['text']}") for finding in report["checks"]),
+        "<div>In full: <code>print(report)</code>; as a page: <code>report.to_html('report.html')</code></div>",
     )
 
 
-def _table(headings: tuple[str, ...], lines: str) -> str:
-    cells = "".join(f'<th style="{_FIGURE if k else _CELL}">{head}</th>' for k, head in enumerate(headings))
-    return f'<table style="border-collapse:collapse;margin:6px 0"><tr>{cells}</tr>{lines}</table>'
-
-
-def _table_row(cells: tuple[Any, ...]) -> str:
-    heading, *values = cells
-    value_cells = "".join(f'<td style="{_FIGURE}">{_number(value)}</td>' for value in values)
-    return f'<tr><td style="{_CELL}"><bdi>{html.escape(str(heading))}</bdi></td>{value_cells}</tr>'
-
-
-def _number(value: float | int | None) -> str:
-    if value is None:
-        return "–"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+def _direction(name: str) -> str:
+    return "higher" if METRICS[name].higher_is_better else "lower"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,10 +9,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.display import paragraph, section, short_repr, table
 from manyhot.evaluation.metrics import TopK, compute_top_k_metrics
 from manyhot.evaluation.report import Report
 from manyhot.evaluation.report.measure import to_json_value
-from manyhot.evaluation.report.text import bullets, table
+from manyhot.evaluation.report.text import bullets
+from manyhot.evaluation.report.text import table as text_table
 from manyhot.models.extreme.threshold import Counts
 
 KS = (1, 3, 5)  # numbers of answers that are measured, as far as there are labels
@@ -34,7 +35,25 @@ class ExtremeReport(Report):
         return extreme_text(self.values)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        data, decisions = self.values["data"], self.values["decisions"]
+        names = [name for name in self.values["metrics"] if not name.startswith("psndcg")]
+        rows = [(name.replace("_", " "), *(self.metrics[name][key] for key in ("value", "baseline"))) for name in names]
+        outcomes = [(name.replace("_", " "), value) for name, value in decisions.items()]
+        return section(
+            paragraph(
+                f"{int(data['rows'])} rows, {int(data['labels'])} labels.",
+                SCORES_FROM[self.values["scores_from"]].format(rows=int(data["rows"])),
+            ),
+            table(("highest scores", "value", "baseline"), rows),
+            table(("at the threshold", "value"), outcomes),
+            *(paragraph("", f"• {note}") for note in self.values.get("notes", ())),
+        )
+
+    def __repr__(self) -> str:
+        data, decisions = self.values["data"], self.values["decisions"]
+        figures = [f"{name.replace('_', ' ')} {_number(score['value'])}" for name, score in self.metrics.items()][:1]
+        text = "; ".join([f"{int(data['rows'])} rows, {int(data['labels'])} labels", *figures])
+        return short_repr(type(self).__name__, f"{text}, micro F1 {_number(decisions['f1_micro'])}")
 
 
 def build_extreme_report(
@@ -95,7 +114,7 @@ def extreme_text(report: Mapping[str, Any]) -> str:
     notes = report.get("notes", ())
     note_text = ["Notes\n" + bullets(notes)] if notes else []
     legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
-    metrics = table(["first answers", "value", "baseline"], rows) + "\n" + legend
+    metrics = text_table(["first answers", "value", "baseline"], rows) + "\n" + legend
     return "\n\n".join([headline, metrics, decision_text, *note_text])
 
 
