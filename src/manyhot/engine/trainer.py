@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
@@ -24,6 +24,7 @@ from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.engine.augmentation import Augmentation
+from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
 from manyhot.engine.embedding_bags import max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, chunk_size
@@ -221,15 +222,13 @@ class Trainer:
 
         self._allocate()
         self._report_memory(n_workers)
-        with ThreadPoolExecutor(n_workers) as pool:
+        with DaemonPool(n_workers) as pool:
             futures = [pool.submit(work, number) for number in range(len(self.chunks))]
             try:
                 for future in futures:
                     future.result()
             finally:
                 self.is_cancelled.set()
-                for future in futures:
-                    future.cancel()
         return self._result()
 
     def run_elsewhere(self, executor: Any) -> TrainingResult:
@@ -317,15 +316,17 @@ class Trainer:
         state, rows = self._place_on_device(chunk, device)
         state, curves = saved.restore(state, device)
         compiled = self._compile(state, rows, device, data)
+        self._check_cancelled()
         n_steps = int(self.n_steps[chunk[0]])
         epoch, n_epochs = curves.shape[1], 2
-        while epoch < self.n_epochs and not self.is_cancelled.is_set():
+        while epoch < self.n_epochs:
             last_epoch = min(epoch + min(n_epochs, CURVE_EPOCHS), self.n_epochs)
             started = time.perf_counter()
             state, new_curves, n_done = compiled(
                 state, rows, data, self._step_scalars(epoch, last_epoch, n_steps, device)
             )
             n_done = int(n_done)
+            self._check_cancelled()
             seconds = time.perf_counter() - started
             curves = np.concatenate([curves, np.asarray(new_curves)[: len(chunk), : n_done - epoch]], axis=1)
             self._record_curves(chunk, curves)
@@ -335,6 +336,11 @@ class Trainer:
                 break
             saved.save(state, curves)
         return self._collect(chunk, state, curves, device.platform)
+
+    def _check_cancelled(self) -> None:
+        """Stop where nobody waits any more: what a chunk has so far is neither shown nor saved as finished."""
+        if self.is_cancelled.is_set():
+            raise CancelledError
 
     def _step_scalars(self, first_epoch: int, last_epoch: int, n_steps: int, device: Any) -> StepScalars:
         loss_values = self.config.loss_params

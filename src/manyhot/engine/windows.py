@@ -16,6 +16,7 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
+from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, MemberSplits
 from manyhot.engine.ensemble import NetworkFactory, ProgressCallback, TrainingResult
 from manyhot.engine.job import ChunkResult, Snapshots, TrainingJob
@@ -186,16 +187,25 @@ class StreamTrainer(Trainer):
     def _train_running(self, running: list[_StreamedChunk]) -> None:
         start = min(chunk.curves.shape[1] for chunk in running)
         with (
-            ThreadPoolExecutor(self._n_workers(len(running))) as pool,
+            DaemonPool(self._n_workers(len(running))) as pool,
             closing(self.windows.iterate(self.job.n_passes, start)) as order,
         ):
-            for number, window in enumerate(order, start):
-                if window is not self.window:
-                    self.window, self.data = window, {}
-                data = [self._data_on(chunk.device) for chunk in running]
-                list(pool.map(self._train_window, repeat(number), running, data))
-                if all(chunk.is_stopped for chunk in running):
-                    return
+            try:
+                for number, window in enumerate(order, start):
+                    if window is not self.window:
+                        self.window, self.data = window, {}
+                    data = [self._data_on(chunk.device) for chunk in running]
+                    futures = [
+                        pool.submit(self._train_window, number, chunk, rows)
+                        for chunk, rows in zip(running, data, strict=True)
+                    ]
+                    for future in futures:
+                        future.result()
+                    del futures, data
+                    if all(chunk.is_stopped for chunk in running):
+                        return
+            finally:
+                self.is_cancelled.set()
 
     def _train_window(self, number: int, chunk: _StreamedChunk, data: DeviceData) -> None:
         if chunk.is_stopped or chunk.curves.shape[1] > number:
@@ -207,7 +217,9 @@ class StreamTrainer(Trainer):
             compiled = self._compile(chunk.state, rows, device, data)
             step_scalars = self._step_scalars(number, number + 1, int(n_steps), device)
             chunk.state, curves, done = compiled(chunk.state, rows, data, step_scalars)
-        new_curves = np.asarray(curves)[: len(members), : int(done) - number]
+            done = int(done)
+            self._check_cancelled()
+        new_curves = np.asarray(curves)[: len(members), : done - number]
         chunk.curves = np.concatenate([chunk.curves, new_curves], axis=1)
         self._record_curves(members, chunk.curves)
         chunk.saved.save(chunk.state, chunk.curves)

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, elsewhere a line every ten seconds."""
+"""Progress of long work on standard error: a bar in a terminal, a line in a notebook, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from manyhot import engine
+from manyhot.estimators.notebook_progress import is_notebook, notebook_line
 from manyhot.estimators.progress_lines import FIRST_LINE_SECONDS, ProgressLines, TimeLeft, format_seconds
 
 MIN_BAR_ROWS = 100  # fewer rows are done before a bar could be read
@@ -21,6 +22,10 @@ def stage_progress(verbose: int) -> Iterator[Callable[[str, float | None], None]
     """Yield what to call with a description and the fraction done (None if unknown); None for `verbose=0`."""
     if not verbose:
         yield None
+        return
+    if is_notebook():
+        with notebook_line("") as show_line:
+            yield show_line
         return
     if not sys.stderr.isatty():
         with ProgressLines() as lines:
@@ -101,6 +106,21 @@ def _suggest_checkpoint(callback: engine.ProgressCallback) -> engine.ProgressCal
 def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engine.ProgressCallback | None]:
     if not verbose:
         yield None
+        return
+    if is_notebook():
+        time_left = TimeLeft()
+        with notebook_line(description) as show_line:
+
+            def show_in_notebook(progress: engine.Progress) -> None:
+                now = time.monotonic()
+                if progress.done > 0:
+                    time_left.update(now, progress.done)
+                left, text = time_left.seconds(now), _line(description, progress, unit)
+                show_line(
+                    text if left is None else f"{text}, about {format_seconds(left)} left", progress.done or None
+                )
+
+            yield show_in_notebook
         return
     if not sys.stderr.isatty():
         with ProgressLines() as lines:
