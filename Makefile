@@ -38,8 +38,8 @@ browser:  ## Chromium for the tests of pages, installed where that may be done
 	  echo "no Chromium on the PATH, so the tests of pages are skipped: apt-get install chromium"
 
 lint: $(VENV)/.dev  ## format, lint, types, import layers
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples docs
+	$(BIN)/ruff check src tests benchmarks examples docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -57,8 +57,9 @@ floors:  ## the same with the lowest versions that pyproject.toml declares, on t
 
 check: lint fast  ## before every commit
 
-docs: $(VENV)/.test  ## the documents are true
-	$(BIN)/python -m pytest tests/contract/test_docs.py
+docs: $(VENV)/.test  ## the site in build/docs, without a warning; what the documents show runs
+	$(BIN)/python -m sphinx -b html -q -W --keep-going -d build/docs-trees docs build/docs
+	$(BIN)/python -m pytest $(PARALLEL) tests/contract/test_docs.py tests/docs
 
 fuzz: $(VENV)/.test  ## 500 requests for each endpoint of the service, made from its own description
 	MANYHOT_FUZZ_EXAMPLES=500 $(BIN)/python -m pytest tests/serving/test_openapi.py -k fuzzed --timeout=1800

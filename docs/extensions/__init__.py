@@ -1,0 +1,1 @@
+"""What the site generates from the code, so that it cannot differ from it."""

@@ -1,0 +1,31 @@
+"""Replaces the lines `% generated: NAME` of a page by what the code says of itself."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from extensions import command_line, http_api, metric_table
+
+LINE = re.compile(r"^% generated: ([\w-]+) ?(\S*)$", re.MULTILINE)
+SOURCES: dict[str, Callable[..., str]] = {
+    "commands": command_line.to_markdown,
+    "http": http_api.to_markdown,
+    "metric": metric_table.to_markdown,
+}
+
+
+def expand(text: str) -> str:
+    """The text of a page with every such line replaced."""
+    return LINE.sub(lambda found: SOURCES[found[1]](*filter(None, [found[2]])), text)
+
+
+def _read_source(app: Sphinx, name: str, source: list[str]) -> None:
+    source[0] = expand(source[0])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Expand pages as they are read."""
+    app.connect("source-read", _read_source)
+    return {"parallel_read_safe": True}

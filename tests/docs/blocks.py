@@ -1,0 +1,48 @@
+"""The code blocks of a page of the site, and what a comment above one says of how it is tested."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+SITE = Path(__file__).parents[2] / "docs"
+SECTIONS = ("get-started", "how-to", "explanation", "reference")
+NOTE = re.compile(r"^% test: (needs|exhaustive|not run|fails)(?: (.*))?$")
+
+
+class Block(NamedTuple):
+    """One block of code."""
+
+    language: str
+    code: str
+    note: str  # of `NOTE`, or "" for one that runs everywhere
+    detail: str  # the module that it needs, the reason that it is not run, the error that it raises
+
+
+def pages() -> list[Path]:
+    """The index, and the pages of every section."""
+    return [SITE / "index.md", *sorted(page for name in SECTIONS for page in (SITE / name).rglob("*.md"))]
+
+
+def code_blocks(text: str) -> list[Block]:
+    """The blocks of Python and shell, in their order."""
+    blocks, lines, note, language = [], [], ("", ""), None
+    for line in text.splitlines():
+        if language is not None:
+            if line.startswith("```"):
+                blocks.append(Block(language, "\n".join(lines), *note))
+                language, lines, note = None, [], ("", "")
+            else:
+                lines.append(line)
+        elif found := NOTE.match(line):
+            note = found[1], found[2] or ""
+        elif found := re.match(r"^```(python|sh)$", line):
+            language = found[1]
+        elif line.strip():
+            assert note == ("", ""), f"{note} stands above no block: {line}"
+    return blocks
+
+
+def files_of(text: str) -> str | None:
+    """The page whose files a page uses: the one that its line `% test: after PAGE` names."""
+    found = re.search(r"^% test after: (\S+)$", text, flags=re.MULTILINE)
+    return found[1] if found else None

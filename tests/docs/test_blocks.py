@@ -1,0 +1,98 @@
+"""Every block of code on the site runs, one page after another in a folder of its own, with small networks where a
+block says nothing of their size."""
+
+import importlib.util
+import re
+import shlex
+
+import pytest
+
+from manyhot.config import auto
+from manyhot.models.segmentation import training as pixel_training
+from tests.contract.test_docs import SIZES, small, typed
+from tests.docs.blocks import SITE, code_blocks, files_of, pages
+
+PAGES = [page for page in pages() if code_blocks(page.read_text())]
+
+
+def name(page):
+    return str(page.relative_to(SITE))
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    for module, function in SIZES:
+        resolve = getattr(auto, function)
+        monkeypatch.setattr(module, function, lambda config, *rest, resolve=resolve: resolve(small(config), *rest))
+    assert pixel_training in dict(SIZES)
+
+
+def run_page(page, notes):
+    """Run the blocks of a page whose notes are among these, as one program; shell lines run the command line."""
+    text, names = page.read_text(), {"__name__": "__main__"}
+    if before := files_of(text):
+        run_page(SITE / before, ("",))
+    for number, block in enumerate(code_blocks(text), 1):
+        if block.note not in notes:
+            continue
+        if block.note == "needs" and importlib.util.find_spec(block.detail) is None:
+            continue
+        if block.language == "sh":
+            type_lines(block.code, name(page))
+            continue
+        code = compile(block.code, f"{name(page)}, block {number}", "exec")
+        if block.note == "fails":
+            with pytest.raises(Exception, match=re.escape(block.detail)):
+                exec(code, names)
+        else:
+            exec(code, names)
+
+
+def type_lines(code, where):
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] == "manyhot", f"{where}: only manyhot is typed in tests: {line}"
+            status, errors = typed(words[1:])
+            assert status == 0, f"{where}: {line}\n{errors}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_blocks_run(page, tmp_path, monkeypatch, small_networks):
+    monkeypatch.chdir(tmp_path)
+    run_page(page, ("", "needs", "fails"))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_blocks_run_with_every_default(page, tmp_path, monkeypatch):
+    """Also those that take minutes."""
+    monkeypatch.chdir(tmp_path)
+    run_page(page, ("", "needs", "fails", "exhaustive"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_what_does_not_run_everywhere_says_so(page):
+    """A block that needs what manyhot does not install names it in the text, and one that never runs says so."""
+    text = page.read_text()
+    for block in code_blocks(text):
+        compile(block.code, name(page), "exec") if block.language == "python" else None
+        if block.note == "needs":
+            assert f"pip install {block.detail}" in text, block.detail
+        if block.note == "not run":
+            assert block.detail
+            assert "not run by a test" in " ".join(text.split())
+
+
+def test_notes_are_read():
+    text = "% test: needs optuna\n```python\nx\n```\n\n```sh\nmanyhot check\n```\n% test: exhaustive\n```python\ny\n```"
+    found = [(block.language, block.code, block.note, block.detail) for block in code_blocks(text)]
+    assert found == [
+        ("python", "x", "needs", "optuna"),
+        ("sh", "manyhot check", "", ""),
+        ("python", "y", "exhaustive", ""),
+    ]
+    with pytest.raises(AssertionError, match="stands above no block"):
+        code_blocks("% test: exhaustive\nwords")

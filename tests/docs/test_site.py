@@ -1,0 +1,135 @@
+"""The site builds without a warning, shows what it says it shows, and needs no network to be read."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from manyhot.estimators.base import DOCUMENTATION
+from manyhot.evaluation.metrics import METRICS
+from tests.contract.test_names import COMMANDS, old_names
+from tests.docs.blocks import SITE, pages
+
+sys.path.insert(0, str(SITE))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of the built site."""
+    pytest.importorskip("sphinx", reason="pip install 'manyhot[docs]'")
+    folder = tmp_path_factory.mktemp("site")
+    words = ["-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", "-d", folder / "trees", SITE, folder / "html"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+@pytest.mark.slow
+def test_builds_without_a_warning(built):
+    for page in pages():
+        assert (built / page.relative_to(SITE).with_suffix(".html")).is_file(), page
+
+
+@pytest.mark.slow
+def test_pages_load_nothing_from_elsewhere(built):
+    for page in built.rglob("*.html"):
+        loaded = re.findall(r"""<(?:script|img|link)\b[^>]*?(?:src|href)=["'](https?:[^"']+)""", page.read_text())
+        assert not loaded, page
+
+
+@pytest.mark.slow
+def test_every_setting_is_described(built):
+    from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
+
+    page = (built / "reference/api/classifiers.html").read_text()
+    for classifier in (MultiLabelClassifier, ExtremeMultiLabelClassifier):
+        for name in classifier().get_params():
+            assert f"<strong>{name}</strong>" in page, name
+
+
+@pytest.mark.slow
+def test_every_public_name_is_in_the_reference(built):
+    import manyhot
+
+    text = "".join(page.read_text() for page in (built / "reference/api").glob("*.html"))
+    for name in manyhot.__all__:
+        path = "manyhot.errors" if name == "ManyhotWarning" else "manyhot"
+        assert f'id="{path}.{name}"' in text or name == "__version__", name
+
+
+@pytest.mark.slow
+def test_estimators_link_to_their_documentation(built):
+    for name in ("MultiLabelClassifier", "ExtremeMultiLabelClassifier"):
+        file = built / DOCUMENTATION.format(estimator_name=name).partition("/stable/")[2]
+        target, anchor = re.search(r'href="([^"#]+)#([^"]+)"', file.read_text()).groups()
+        assert f'id="{anchor}"' in (built / target).read_text()
+
+
+def test_every_metric_has_its_formula():
+    sections = (SITE / "reference/metrics.md").read_text().split("\n### ")[1:]
+    assert sorted(section.split()[0] for section in sections) == sorted(METRICS)
+    for section in sections:
+        name = section.split()[0]
+        assert f"% generated: metric {name}\n" in section
+        assert "$$" in section, name
+
+
+def test_every_command_and_flag_is_in_the_reference(capsys):
+    from extensions.command_line import to_markdown
+
+    from manyhot.cli import main
+
+    sections = dict(part.split("\n", 1) for part in to_markdown().split("## ") if part and not part.startswith("#"))
+    text = to_markdown()
+    for command in COMMANDS:
+        assert command in sections
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]+", capsys.readouterr().out)) - {"--"}:
+            assert flag in text, (command, flag)
+
+
+def test_every_address_of_the_service_is_in_the_reference():
+    pytest.importorskip("starlette")
+    from extensions.http_api import to_markdown
+
+    text = to_markdown()
+    for address in ("POST /predict", "GET /model", "GET /report", "GET /ready", "GET /metrics"):
+        assert f"## {address}" in text
+    assert "| 422 |" in text
+
+
+def test_generated_text_is_shown_as_it_is():
+    from extensions.generated_pages import expand
+    from extensions.markdown import escape
+
+    assert escape("columns 'mood_*,sad*' of `a_*b`") == r"columns 'mood\_\*,sad\*' of `a_*b`"
+    assert expand("a\n% generated: metric map\nb").count("Misleads") == 1
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(SITE)))
+def test_pages_have_no_old_name(page):
+    assert old_names(page.read_text()) == {}
+
+
+def test_every_page_is_listed_once():
+    index = (SITE / "index.md").read_text() + (SITE / "reference/api/index.md").read_text()
+    for page in pages()[1:]:
+        name = page.stem if page.parent.name == "api" and page.stem != "index" else str(page.relative_to(SITE))[:-3]
+        assert len(re.findall(rf"^{re.escape(name)}$", index, flags=re.MULTILINE)) == 1, name
+
+
+def test_pages_stand_in_known_folders():
+    folders = {path.name for path in Path(SITE).iterdir() if path.is_dir()}
+    assert folders <= {
+        "get-started",
+        "how-to",
+        "explanation",
+        "reference",
+        "decisions",
+        "extensions",
+        "templates",
+        "static",
+    }
