@@ -1,9 +1,12 @@
 """Every block of code on the site runs, one page after another in a folder of its own, with small networks where a
 block says nothing of their size."""
 
+import contextlib
 import importlib.util
 import re
 import shlex
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +30,26 @@ def small_networks(monkeypatch):
     assert pixel_training in dict(SIZES)
 
 
-def run_page(page, notes):
+@pytest.fixture(scope="module")
+def made_files(tmp_path_factory):
+    """Makes the files of a page once, for all that come after it: page -> folder."""
+    folders = {}
+
+    def make(page):
+        if page not in folders:
+            folders[page] = tmp_path_factory.mktemp(Path(page).stem)
+            with contextlib.chdir(folders[page]):
+                run_page(SITE / page, ("",))
+        return folders[page]
+
+    return make
+
+
+def run_page(page, notes, made_files=None):
     """Run the blocks of a page whose notes are among these, as one program; shell lines run the command line."""
     text, names = page.read_text(), {"__name__": "__main__"}
     if before := files_of(text):
-        run_page(SITE / before, ("",))
+        shutil.copytree(made_files(before), ".", dirs_exist_ok=True)
     for number, block in enumerate(code_blocks(text), 1):
         if block.note not in notes:
             continue
@@ -59,18 +77,18 @@ def type_lines(code, where):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_blocks_run(page, tmp_path, monkeypatch, small_networks):
+def test_blocks_run(page, tmp_path, monkeypatch, small_networks, made_files):
     monkeypatch.chdir(tmp_path)
-    run_page(page, ("", "needs", "fails"))
+    run_page(page, ("", "needs", "fails"), made_files)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_blocks_run_with_every_default(page, tmp_path, monkeypatch):
+def test_blocks_run_with_every_default(page, tmp_path, monkeypatch, made_files):
     """Also those that take minutes."""
     monkeypatch.chdir(tmp_path)
-    run_page(page, ("", "needs", "fails", "exhaustive"))
+    run_page(page, ("", "needs", "fails", "exhaustive"), made_files)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -133,3 +133,9 @@ def test_pages_stand_in_known_folders():
         "templates",
         "static",
     }
+
+
+def test_every_decision_is_in_the_index_once():
+    index = (SITE / "decisions/README.md").read_text()
+    for note in sorted((SITE / "decisions").glob("0*.md")):
+        assert index.count(f"[{note.name[:4]}]({note.name})") == 1, note.name
