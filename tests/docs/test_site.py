@@ -87,7 +87,7 @@ def test_every_command_and_flag_is_in_the_reference(capsys):
         assert command in sections
         with pytest.raises(SystemExit):
             main([command, "--help"])
-        for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]+", capsys.readouterr().out)) - {"--"}:
+        for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]+", capsys.readouterr().out)) - {"--help"}:
             assert flag in text, (command, flag)
 
 
