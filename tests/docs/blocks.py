@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 SITE = Path(__file__).parents[2] / "docs"
 SECTIONS = ("get-started", "how-to", "explanation", "reference")
-NOTE = re.compile(r"^% test: (needs|exhaustive|not run|fails)(?: (.*))?$")
+NOTE = re.compile(r"^% test: (needs|exhaustive|not run|fails)(?:,? (.*))?$")
 
 
 class Block(NamedTuple):
@@ -37,6 +37,8 @@ def code_blocks(text: str) -> list[Block]:
             note = found[1], found[2] or ""
         elif found := re.match(r"^```(python|sh)$", line):
             language = found[1]
+        elif line.startswith("% test:"):
+            raise AssertionError(f"not a note: {line}")
         elif line.strip():
             assert note == ("", ""), f"{note} stands above no block: {line}"
     return blocks

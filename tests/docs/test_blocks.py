@@ -112,5 +112,9 @@ def test_notes_are_read():
         ("sh", "manyhot check", "", ""),
         ("python", "y", "exhaustive", ""),
     ]
+    [block] = code_blocks("% test: not run, because it needs a server\n```python\nx\n```")
+    assert (block.note, block.detail) == ("not run", "because it needs a server")
     with pytest.raises(AssertionError, match="stands above no block"):
         code_blocks("% test: exhaustive\nwords")
+    with pytest.raises(AssertionError, match="not a note"):
+        code_blocks("% test: sometimes")
