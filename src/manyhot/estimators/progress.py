@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, a line in a notebook, elsewhere a line every ten seconds."""
+"""Progress on standard error: a bar in a terminal, a line in a notebook, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
                 if progress.done > 0:
                     time_left.update(now, progress.done)
                 left, text = time_left.seconds(now), _line(description, progress, unit)
-                show_line(
-                    text if left is None else f"{text}, about {format_seconds(left)} left", progress.done or None
-                )
+                show_line(text if left is None else f"{text}, about {format_seconds(left)} left", progress.done or None)
 
             yield show_in_notebook
         return
