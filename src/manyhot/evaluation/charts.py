@@ -255,7 +255,7 @@ def _count_bars(
 
 def _size_bars(alt: Any, sizes: Sequence[int]) -> Any:
     rows = [{"size": str(size), "rows": count} for size, count in enumerate(sizes) if count]
-    order = [row["size"] for row in rows]
+    order = [str(row["size"]) for row in rows]
     return _count_bars(alt, rows, "size", order, "rows").properties(title="Rows by number of labels")
 
 

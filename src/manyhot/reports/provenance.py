@@ -41,9 +41,9 @@ def _describe_training_rows(model: Model) -> dict[str, Any] | None:
     if model.evidence is None:
         return None
     rows = model.evidence.rows
-    digest = hashlib.sha256(np.ascontiguousarray(rows.fingerprints, dtype="<u8"))
-    digest.update(np.packbits(rows.targets.known_mask()))
-    digest.update(np.packbits(rows.targets.values))
+    digest = hashlib.sha256(rows.fingerprints.astype("<u8").tobytes())
+    digest.update(np.packbits(rows.targets.known_mask()).tobytes())
+    digest.update(np.packbits(rows.targets.values).tobytes())
     return {"rows": len(rows.fingerprints), "sha256": digest.hexdigest()}
 
 
