@@ -55,7 +55,7 @@ def test_training_is_one_line_from_any_thread(cell, capsys):
         thread = threading.Thread(target=show, args=(engine.Progress(0.25, 1, 4, 0.5, 0),))
         thread.start()
         thread.join()
-        assert "25% done, 1 of 4 members finished, loss 0.5000" in texts(cell)[-1]
+        assert "25%, 1 of 4 members trained, loss 0.5000" in texts(cell)[-1]
         assert 'value="0.250"' in cell[-1]["text/html"]
         assert "&lt;training&gt;" in cell[-1]["text/html"]
         assert "<training>" not in cell[-1]["text/html"]

@@ -10,7 +10,7 @@ from manyhot import check_data, cross_validate
 from manyhot.backend import keras
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
-from manyhot.evaluation.chart_theme import TOKENS
+from manyhot.evaluation.chart_theme import COLOURS, TOKENS
 from manyhot.evaluation.charts import (
     Chart,
     check_plot_path,
@@ -82,7 +82,7 @@ def test_each_panel_of_metrics_has_one_direction_of_better():
 def test_two_settings_have_a_row_and_a_colour_each():
     chart = plot_cv_scores({"this": cv_document(["f1_macro"]), "that": cv_document(["f1_macro"])}).to_dict()
     encoding = chart["vconcat"][0]["layer"][3]["encoding"]
-    assert encoding["color"]["scale"] == {"domain": ["this", "that"], "range": [TOKENS["blue"], TOKENS["orange"]]}
+    assert encoding["color"]["scale"] == {"domain": ["this", "that"], "range": [COLOURS["accent"], COLOURS["orange"]]}
     assert encoding["yOffset"]["sort"] == ["this", "that"]
 
 
@@ -164,7 +164,7 @@ def test_a_notebook_shows_the_picture_itself(monkeypatch):
         addresses = set(re.findall(r"https?://[^\s\"']*", html))
         assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
         assert "<script" not in html
-        assert not [colour for colour in TOKENS.values() if f'"{colour}"' in html]  # all come from the page
+        assert not [colour for colour in COLOURS.values() if f'"{colour}"' in html]  # all come from the page
         ids.append(set(re.findall(r'id="([^"]+)"', html)))
         assert set(re.findall(r"url\(#([^)]+)\)", html)) <= ids[-1]
     assert not ids[0] & ids[1]

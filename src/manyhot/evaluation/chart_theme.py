@@ -12,10 +12,10 @@ TOKENS = {
     "faint": "#5c5f66",
     "line": "#dcd8ce",
     "strong": "#8b877c",
-    "blue": "#1f5fa8",
-    "orange": "#b34a05",
+    "accent": "#1f5fa8",
 }
-PAPER, INK, FAINT, LINE, STRONG, BLUE, ORANGE = TOKENS.values()
+COLOURS = {**TOKENS, "orange": "#b34a05"}  # the second of two settings needs a colour that the page has no use for
+PAPER, INK, FAINT, LINE, STRONG, BLUE, ORANGE = COLOURS.values()
 FONT = 'system-ui, -apple-system, "Segoe UI", "Liberation Sans", Arial, sans-serif'
 TEXT_SIZE, HEADING_SIZE, TITLE_SIZE = 12, 13, 15
 LABEL_WIDTH = 240  # pixels of a label's name at most; a longer one is cut with an ellipsis
@@ -26,7 +26,7 @@ _INLINE = {
     "faint": "color-mix(in srgb, currentColor 72%, transparent)",
     "line": "color-mix(in srgb, currentColor 18%, transparent)",
     "strong": "color-mix(in srgb, currentColor 50%, transparent)",
-    "blue": "color-mix(in srgb, #2f7fd6 82%, currentColor)",
+    "accent": "color-mix(in srgb, #2f7fd6 82%, currentColor)",
     "orange": "color-mix(in srgb, #d9660f 82%, currentColor)",
 }
 
@@ -88,7 +88,7 @@ def inline_svg(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(id="|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(rf'<rect[^>]*fill="{PAPER}"[^>]*(/>|></rect>)', "", svg, count=1)  # the page's own background shows
-    for token, colour in TOKENS.items():
+    for token, colour in COLOURS.items():
         if token in _INLINE:
             svg = svg.replace(f'"{colour}"', f'"var(--manyhot-{token})"')
     svg = svg.replace("<svg", '<svg style="max-width:100%;height:auto;font-variant-numeric:tabular-nums"', 1)
