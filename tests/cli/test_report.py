@@ -27,6 +27,8 @@ def test_a_page_of_what_training_kept(manyhot, bundle, tmp_path):
     assert "counts" not in page
     assert page["report"] == model.report
     assert page["training"]["n_members"] == model.n_members
+    assert page["config"] == model.report["config"]
+    assert f"{model.n_members} networks" in (tmp_path / "report.html").read_text()
     assert page["file"] is None
     figures = {figure["name"]: figure["decision"]["value"] for figure in page["metrics"]}
     assert figures["f1_micro"] == model.report["metrics"]["decision"]["f1_micro"]["value"]
@@ -83,6 +85,7 @@ def test_a_page_of_a_file_says_what_evaluate_says_and_shows_its_rows(manyhot, bu
     page = done.document
     measured = manyhot("evaluate", bundle, tmp_path / "new.csv", "--json", "--quiet").document
     assert page["report"]["metrics"] == measured["metrics"]
+    assert page["config"] == load(bundle).model_.report["config"]
     assert page["rows"]["has_contents"]
     shown = {row["id"]: dict(row["cells"]) for row in page["rows"]["named"]}
     rows = songs(50, seed=3).to_dicts()

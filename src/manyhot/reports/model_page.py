@@ -93,6 +93,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         title=Path(file).name if file else "Out-of-fold report",
         model=file,
         provenance=describe_provenance(model, file, None),
+        **_training_inputs(model),
         **_policy_inputs(policy),
     )
     return measure_page(inputs)
@@ -142,9 +143,15 @@ def evaluation_page(
         file=rows_file,
         n_training_rows=n_seen,
         provenance=describe_provenance(model, file, rows_file),
+        **_training_inputs(model),
         **_policy_inputs(model.policy),
     )
     return measure_page(inputs)
+
+
+def _training_inputs(model: Model) -> dict[str, Any]:
+    """How the model was trained, whatever it is measured on."""
+    return {"config": model.report.get("config", {}), "training_notes": model.report.get("notes", [])}
 
 
 def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:

@@ -86,6 +86,8 @@ class PageInputs:
     file: str | None = None  # of the rows; None for those of training
     n_training_rows: int = 0  # rows among them that training saw, where that flatters the figures
     version: str = ""  # of manyhot
+    config: Mapping[str, Any] = field(default_factory=dict)  # settings of the training
+    training_notes: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
     hierarchy: Hierarchy | None = None  # of a taxonomy
 
@@ -124,6 +126,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "version": inputs.version,
         "provenance": {**dict.fromkeys(PROVENANCE), **inputs.provenance},
         "summary": summary,
+        "config": dict(inputs.config),
+        "training_notes": list(inputs.training_notes),
         "report": dict(inputs.report),
         "decision": _describe_decision(inputs.report["policy"]),
         "data": {
