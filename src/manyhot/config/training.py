@@ -175,7 +175,7 @@ class TrainingConfig(Settings):
             softmax, positive-unlabeled data and a Keras model of yours). The loss "two_way" only ranks: it is refused
             with "none", and "auto" always compares for it.
         decision: How scores become label sets: "auto" for thresholds that raise F1 and exact match over 0.5, as far as
-            that makes few more answers wrong; thresholds tuned for "f1_macro", "fbeta_macro", "f1_micro",
+            that makes few more predictions wrong; thresholds tuned for "f1_macro", "fbeta_macro", "f1_micro",
             "f1_samples", "jaccard_samples", "hamming", "cost", "precision", "recall" or "cardinality"; a "fixed"
             threshold; or "top_k".
         top_k: Labels predicted per sample by `decision="top_k"`, 1 or more.

@@ -42,7 +42,7 @@ class Auto(Decision):
 
     is_confirmed: ClassVar[bool] = True
     meaning: ClassVar[str] = (
-        "thresholds that raise the F1 of each label and exact match over 0.5, as far as few more answers are wrong"
+        "thresholds that raise the F1 of each label and exact match over 0.5, as far as few more predictions are wrong"
     )
 
     def __init__(
