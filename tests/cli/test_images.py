@@ -69,7 +69,8 @@ def test_a_table_of_names_and_a_folder_answer_alike(manyhot, folder, model):
 @pytest.mark.slow
 def test_evaluation_and_inspection(manyhot, folder, model):
     done = manyhot("evaluate", model, folder / "labels/labels.txt", "--images", folder / "photos")
-    assert done.out.startswith(f"{N} rows, 2 labels")
+    assert done.out.startswith(f"Warning: {N} of {N} rows were used to train")
+    assert f"\n{N} rows, 2 labels" in done.out
     assert manyhot("inspect", model, "--json").document["columns"] == {"image": 1}
 
 

@@ -93,7 +93,7 @@ def test_all_that_are_expected_to_be_wrong_are_written(manyhot, noisy, tmp_path,
     output.write_text("old")
     done = manyhot("label-errors", path, "-o", output, "--limit", 3)
     assert done.code == 0, done.err
-    assert f"entries written to {output}" in done.out
+    assert f"suspicious labels to {output}" in done.out
     frame, found = READERS[suffix](output), expected_of(path)
     assert frame.columns == COLUMNS
     assert frame["id"].to_list() == found.ids.tolist()
@@ -152,7 +152,7 @@ def test_stale_scores_and_left_out_labels_are_told(manyhot, noisy, tmp_path):
     done = manyhot("label-errors", tmp_path / "stale.manyhot")
     assert done.code == 0, done.err
     assert "note: the model was trained further" in done.err
-    assert "all yes or all no: 'mood_quiet'" in done.err
+    assert "the same value in every known row: 'mood_quiet'" in done.err
     document = manyhot("label-errors", tmp_path / "stale.manyhot", "--json").document
     assert document["left_out"] == ["mood_quiet"]
     assert len(document["notes"]) == 2
@@ -165,8 +165,8 @@ def test_scores_that_tell_nothing_are_told(manyhot, noisy, tmp_path):
     values = np.random.default_rng(0).random(model.evidence.scores.shape) < 0.1
     model.evidence = changed(model.evidence, targets=Targets(values))
     classifier.save(tmp_path / "idle.manyhot")
-    assert "the list is not to be trusted" in manyhot("label-errors", tmp_path / "idle.manyhot").err
-    assert "not to be trusted" not in manyhot("label-errors", noisy[0]).err
+    assert "too weak for this list to be trusted" in manyhot("label-errors", tmp_path / "idle.manyhot").err
+    assert "to be trusted" not in manyhot("label-errors", noisy[0]).err
 
 
 @pytest.mark.slow

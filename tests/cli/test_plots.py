@@ -67,7 +67,7 @@ def test_reasons_are_told_and_drawn(manyhot, model, rows, tmp_path, monkeypatch)
         return arguments[3]
 
     monkeypatch.setattr("manyhot.cli.jobs.image_output.plot_predictions", draw)
-    words = ["--explain", "--plots", tmp_path / "seen", "--max-plots", 23, "--json", "--quiet"]
+    words = ["--explain", "--plots", tmp_path / "seen", "--max-plots", 23, "--jsonl", "--quiet"]
     done = manyhot("predict", model, rows, *words)
     assert done.code == 0, done.err
     records = [json.loads(line) for line in done.out.splitlines()]

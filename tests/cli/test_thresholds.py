@@ -167,7 +167,7 @@ def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
     ("words", "message"),
     [
         ([], "miss_rate"),
-        (["--miss-rate", "0.1", "--false-discovery-rate", "0.1"], "say one"),
+        (["--miss-rate", "0.1", "--false-discovery-rate", "0.1"], "give either"),
         (["--miss-rate", "0.001"], "999"),
         (["--miss-rate", "3"], "3"),
     ],
