@@ -125,7 +125,7 @@ def type_all(folder, monkeypatch):
     monkeypatch.setattr("manyhot.networks.pretrained_backbone._download_backbone", without_download)
     assert len(SHELL["README.md"]) >= 25
     for line in (line for lines in SHELL.values() for line in lines):
-        words = shlex.split(line)[1:]
+        words = shlex.split(line, comments=True)[1:]
         if words[0] == "serve":
             assert_serves(words)
             continue
