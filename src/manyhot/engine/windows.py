@@ -204,8 +204,9 @@ class StreamTrainer(Trainer):
                     del futures, data
                     if all(chunk.is_stopped for chunk in running):
                         return
-            finally:
+            except BaseException:  # a worker trains one chunk after another, so only then
                 self.is_cancelled.set()
+                raise
 
     def _train_window(self, number: int, chunk: _StreamedChunk, data: DeviceData) -> None:
         if chunk.is_stopped or chunk.curves.shape[1] > number:
