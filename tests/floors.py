@@ -1,6 +1,6 @@
 """Print the lowest declared version of every direct dependency as constraints: python tests/floors.py pyproject.toml
 
-Those of the package and of its extras are pinned; what only tests and development need is left as it is declared.
+Those of the package and of its extras are pinned; what only documents, tests and development need is left as it is declared.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-TOOLS = ("test", "dev")
+TOOLS = ("docs", "test", "dev")
 
 
 def lowest_versions(project: dict[str, Any]) -> list[str]:

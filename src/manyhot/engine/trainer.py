@@ -317,8 +317,7 @@ class Trainer:
         state, curves = saved.restore(state, device)
         compiled = self._compile(state, rows, device, data)
         self._check_cancelled()
-        n_steps = int(self.n_steps[chunk[0]])
-        epoch, n_epochs = curves.shape[1], 2
+        n_steps, epoch, n_epochs = int(self.n_steps[chunk[0]]), curves.shape[1], 2
         while epoch < self.n_epochs:
             last_epoch = min(epoch + min(n_epochs, CURVE_EPOCHS), self.n_epochs)
             started = time.perf_counter()

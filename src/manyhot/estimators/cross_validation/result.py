@@ -200,10 +200,8 @@ class CrossValidation:
         return names if all_metrics or is_chosen else [name for name in names if name in main_metrics(True)]
 
     def __repr__(self) -> str:
-        figures = []
-        for name in [name for name in REPR_METRICS if name in self.scores["decision"]] or list(self.scores["decision"])[
-            :1
-        ]:
+        figures, computed = [], list(self.scores["decision"])
+        for name in [name for name in REPR_METRICS if name in computed] or computed[:1]:
             low, high = self.interval(name)
             figures.append(f"{name} {self.mean(name):.3f} ({low:.3f} to {high:.3f})")
         size = f"{self.n_fits} fits, {self.targets.n_samples} rows, {len(self.labels)} labels"
