@@ -1,6 +1,6 @@
 """Print the lowest declared version of every direct dependency as constraints: python tests/floors.py pyproject.toml
 
-Those of the package and of its extras are pinned; what only documents, tests and development need is left as it is declared.
+Those of the package and of its extras are pinned; what only documents, tests and development need stays as declared.
 """
 
 import sys
