@@ -76,7 +76,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]], n_all: int | N
     )
     n_more = 0 if n_all is None else n_all - len(rows)
     remainder = f"<div>… and {n_more} more {html.escape(what)}</div>" if n_more > 0 else ""
-    style = "border-collapse:collapse;margin:6px 0;font-variant-numeric:tabular-nums"
+    style = "border-collapse:collapse;color:inherit;margin:6px 0;font-variant-numeric:tabular-nums"
     return f'<div style="overflow-x:auto"><table style="{style}"><tr>{head}</tr>{body}</table></div>{remainder}'
 
 

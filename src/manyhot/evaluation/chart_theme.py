@@ -16,7 +16,8 @@ TOKENS = {
 }
 COLOURS = {**TOKENS, "orange": "#b34a05"}  # the second of two settings needs a colour that the page has no use for
 PAPER, INK, FAINT, LINE, STRONG, BLUE, ORANGE = COLOURS.values()
-FONT = 'system-ui, -apple-system, "Segoe UI", "Liberation Sans", Arial, sans-serif'
+# Texts are placed with the widths of Liberation Sans, which Arial and Helvetica share: another font would run on
+FONT = '"Liberation Sans", Arial, Helvetica, system-ui, sans-serif'
 TEXT_SIZE, HEADING_SIZE, TITLE_SIZE = 12, 13, 15
 LABEL_WIDTH = 240  # pixels of a label's name at most; a longer one is cut with an ellipsis
 
@@ -37,6 +38,7 @@ CONFIG: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": {
         "labelAngle": 0,
+        "labelFlush": False,
         "labelColor": FAINT,
         "labelFontSize": TEXT_SIZE,
         "labelLimit": LABEL_WIDTH,
@@ -58,6 +60,7 @@ CONFIG: dict[str, Any] = {
         "titleFontSize": TEXT_SIZE,
         "titleFontWeight": "normal",
         "columns": 1,
+        "columnPadding": 24,
         "symbolOpacity": 1,
     },
     "title": {
@@ -91,6 +94,8 @@ def inline_svg(svg: str, name: str) -> str:
     for token, colour in COLOURS.items():
         if token in _INLINE:
             svg = svg.replace(f'"{colour}"', f'"var(--manyhot-{token})"')
-    svg = svg.replace("<svg", '<svg style="max-width:100%;height:auto;font-variant-numeric:tabular-nums"', 1)
+    svg = svg.replace(
+        "<svg", '<svg style="max-width:100%;height:auto;overflow:visible;font-variant-numeric:tabular-nums"', 1
+    )
     variables = ";".join(f"--manyhot-{token}:{colour}" for token, colour in _INLINE.items())
-    return f'<div style="{variables};overflow-x:auto">{svg}</div>'
+    return f'<div style="{variables}">{svg}</div>'

@@ -353,4 +353,4 @@ def _heading(alt: Any, title: str, notes: Sequence[str] = ()) -> Any:
 
 def _unit_axis(alt: Any) -> Any:
     """Ticks from 0 to 1 that never collide."""
-    return alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f", labelFlush=False)
+    return alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f")

@@ -132,6 +132,9 @@ class Explanation:
         return f"{reason.column}: {reason.what}" if len(columns) > 1 else reason.what
 
 
+REASONS_SHOWN = 5  # for a label and against it, where a table has many labels
+
+
 class Explanations(list[dict[str, Explanation]]):
     """Explanations of rows, each label -> `Explanation`: a list that a notebook shows as a table."""
 
@@ -144,7 +147,7 @@ class Explanations(list[dict[str, Explanation]]):
         for number, labels in enumerate(self[:ROWS_SHOWN]):
             for label, explanation in labels.items():
                 sides = (
-                    ", ".join(f"{reason.what} {reason.contribution:+.2f}" for reason in side)
+                    ", ".join(f"{reason.what} {reason.contribution:+.2f}" for reason in side[:REASONS_SHOWN])
                     for side in (explanation.for_, explanation.against)
                 )
                 rows.append((number, label, explanation.score, *sides))
