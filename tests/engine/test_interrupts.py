@@ -11,7 +11,8 @@ import pytest
 
 from manyhot.engine.daemon_pool import DaemonPool
 
-SECONDS = 2.0
+SECONDS = 2.0  # until Python has control again
+EXIT_SECONDS = 5.0  # until the process has ended, too; an epoch of these trainings takes several times as long
 SCRIPT = """
 import os, signal, sys
 import numpy as np
@@ -81,7 +82,7 @@ def test_training_stops_within_two_seconds(name, after, tmp_path):
         process.kill()
     print(f"{name}: KeyboardInterrupt after {stopped:.2f} s, process ended after {ended:.2f} s")
     assert stopped < SECONDS
-    assert ended < SECONDS
+    assert ended < EXIT_SECONDS
     assert process.returncode == 130
     assert ("KeyboardInterrupt" in process.stderr.read()) == (after == "raise")
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-EXIT_SECONDS = 0.5  # that the end of the process waits for calls that were abandoned
+EXIT_SECONDS = 0.1  # that the end of the process waits for calls that were abandoned
 INTERRUPTED = 130  # exit code of a process that ends while an abandoned call still runs, as after Ctrl-C
 
 _abandoned: list[threading.Thread] = []
@@ -59,8 +59,9 @@ class DaemonPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for future in self._futures:
-            future.cancel()
+        if kind is not None:
+            for future in self._futures:
+                future.cancel()
         for _ in self._threads:
             self._calls.put(None)
         if kind is None or issubclass(kind, Exception):
