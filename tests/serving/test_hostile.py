@@ -331,7 +331,7 @@ def test_a_signal_lets_it_finish_what_it_holds(process):
     assert [len(answer.document["predictions"]) for answer in found] == [9000] * 3
     assert process.process.wait(30) == 0
     log = process.process.stderr.read()
-    assert "POST predict 200, " in log
+    assert "POST /predict songs 200 " in log
     assert "stopped" in log
     assert not [
         word for word in (str(ROW["words"]), "127.0.0.1:8", "tempo") if word in log.replace("http://127.0.0.1", "")

@@ -134,7 +134,7 @@ def test_requests_in_one_packet_are_answered_in_their_order(matrix):
     found = talk(matrix, sent, n=7)
     assert [status for status, _, _ in found] == [200, 200, 200, 200, 200, 422, 200]
     assert [sorted(document)[-1] for _, _, document in found] == [
-        *["predictions", "health", "predictions", "predictions", "predictions", "error", "health"]
+        *["predictions", "state", "predictions", "predictions", "predictions", "error", "state"]
     ]
     for k, rows in ((0, ROWS[:1]), (2, ROWS[1:2]), (3, ROWS), (4, ROWS[2:3])):
         assert np.allclose(probabilities(found[k][2]), expected(matrix, rows), atol=1e-6)
