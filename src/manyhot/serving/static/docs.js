@@ -1,12 +1,12 @@
 // The OpenAPI description as a page: each address with what it takes, what it returns, and a command to try it.
 
-import { sendJson, hasToken, useToken } from "/static/api.js";
+import { sendJson, hasToken } from "/static/api.js";
 import { rowCommand } from "/static/curl.js";
 import { made } from "/static/form.js";
+import { at, notice, onSignIn, trouble } from "/static/status.js";
 import { patiently } from "/static/waiting.js";
 
 const MOST_WORDS = 12; // levels or labels of an enumeration that are listed
-const at = (id) => document.getElementById(id);
 
 const code = (textContent) => made("code", { textContent });
 
@@ -120,27 +120,16 @@ function draw(document) {
   else at("operation-predict")?.setAttribute("open", "");
 }
 
-function notice(words) {
-  at("notice").textContent = words ?? "";
-  at("notice").hidden = !words;
-}
-
 async function begin() {
-  at("problem").hidden = true;
+  trouble(null);
   try {
     draw(await patiently(() => sendJson("/openapi.json"), notice));
     at("raw").hidden = hasToken(); // the browser would ask for it without the token
     at("sign-in").hidden = true;
   } catch (error) {
-    at("problem").hidden = false;
-    at("problem").textContent = error.message;
-    at("sign-in").hidden = error.status !== 401;
+    trouble(error);
   }
 }
 
-at("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  useToken(at("token").value);
-  begin();
-});
+onSignIn(begin);
 begin();

@@ -1,30 +1,15 @@
 // The page: which model, a row and its labels, a file and its predictions. Nothing is stored, and nothing leaves the service.
 
-import { Problem, send, sendJson, hasToken, useToken } from "/static/api.js";
+import { send, sendJson, hasToken } from "/static/api.js";
 import { copyText, imagesCommand, rowCommand, tableCommand } from "/static/curl.js";
 import { PredictionChart } from "/static/predictions.js";
 import { Form, droppable, made } from "/static/form.js";
 import { predictImages, predictTable } from "/static/files.js";
+import { at, notice, onSignIn, trouble } from "/static/status.js";
 import { patiently, untilReady, whenReady } from "/static/waiting.js";
 
 const WAIT = 120; // milliseconds after the last move of a slider
-const at = (id) => document.getElementById(id);
 const state = { model: null, form: null, chart: null, path: "", row: null, timer: 0, files: [], requestCount: 0, work: null };
-
-function trouble(error) {
-  const place = at("problem");
-  place.hidden = !error;
-  place.textContent = error ? error.message : "";
-  if (error instanceof Problem && error.status === 401) {
-    at("sign-in").hidden = false;
-    at("token").focus();
-  }
-}
-
-function notice(words) {
-  if (at("notice").textContent !== (words ?? "")) at("notice").textContent = words ?? "";
-  at("notice").hidden = !words;
-}
 
 async function begin() {
   trouble(null);
@@ -250,11 +235,7 @@ at("copy").addEventListener("click", () => copy(at("curl"), at("call"), at("copi
 at("copy-file").addEventListener("click", () => copy(at("file-curl"), at("file-call"), at("copied-file")));
 at("file").addEventListener("change", () => predictFiles(at("file").files));
 at("stop").addEventListener("click", () => state.work?.abort());
-at("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  useToken(at("token").value);
-  begin();
-});
+onSignIn(begin);
 at("report").addEventListener("click", async (event) => {
   if (!hasToken()) return; // the browser would ask for it without the token
   event.preventDefault();
