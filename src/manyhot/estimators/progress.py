@@ -87,9 +87,7 @@ def _suggest_checkpoint(callback: engine.ProgressCallback) -> engine.ProgressCal
         nonlocal is_said
         callback(progress)
         now = time.monotonic()
-        if progress.done > 0:
-            time_left.update(now, progress.done)
-        left = time_left.seconds(now) or 0.0
+        left = time_left.update(now, progress.done or None) or 0.0
         if not is_said and now - start >= FIRST_LINE_SECONDS and left > LONG_SECONDS:
             is_said = True
             print(
@@ -112,11 +110,9 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
         with notebook_line(description) as show_line:
 
             def show_in_notebook(progress: engine.Progress) -> None:
-                now = time.monotonic()
-                if progress.done > 0:
-                    time_left.update(now, progress.done)
-                left, text = time_left.seconds(now), _line(description, progress, unit)
-                show_line(text if left is None else f"{text}, about {format_seconds(left)} left", progress.done or None)
+                done, text = progress.done or None, _line(description, progress, unit)
+                left = time_left.update(time.monotonic(), done)
+                show_line(text if left is None else f"{text}, about {format_seconds(left)} left", done)
 
             yield show_in_notebook
         return

@@ -18,11 +18,13 @@ class TimeLeft:
         self._first: tuple[float, float] | None = None  # time and fraction
         self._last: tuple[float, float] | None = None
 
-    def update(self, now: float, fraction: float) -> None:
-        """Note the fraction done; a smaller one than before begins a new measurement."""
-        if self._first is None or self._last is None or fraction < self._last[1]:
-            self._first = (now, fraction)
-        self._last = (now, fraction)
+    def update(self, now: float, fraction: float | None) -> float | None:
+        """Note the fraction done, None if unknown; a smaller one than before begins anew. What `seconds` gives now."""
+        if fraction is not None:
+            if self._first is None or self._last is None or fraction < self._last[1]:
+                self._first = (now, fraction)
+            self._last = (now, fraction)
+        return self.seconds(now)
 
     def seconds(self, now: float) -> float | None:
         """Seconds left at a time; None while too little is known."""
@@ -62,9 +64,7 @@ class ProgressLines:
         with self._lock:
             now = time.monotonic()
             self._text = text
-            if fraction is not None:
-                self._left.update(now, fraction)
-            left = self._left.seconds(now)
+            left = self._left.update(now, fraction)
             is_long = left is not None and now - self.start + left > FIRST_LINE_SECONDS
             if self._last_line is None and is_long:
                 self._print(now)

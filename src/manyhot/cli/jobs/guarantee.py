@@ -16,6 +16,8 @@ from manyhot.data.readers.input_files import list_input_files
 from manyhot.estimators.read_options import model_read_options
 from manyhot.files import file_lock
 
+HINT = "Details: --verbose."
+
 
 def run(
     bundle: Path,
@@ -38,5 +40,5 @@ def run(
         samples = read_rows(classifier, file, options, quiet, "a guarantee", "calibrate thresholds on")
         before = describe_model(classifier, bundle)
         guarantee = classifier.guarantee(samples, **promise)
-        more = {"details": guarantee.details()} if verbose or as_json else {}
-        print_change(classifier, bundle, output, before, dry_run, as_json, rows=samples.n_samples, **more)
+        details = guarantee.details() if verbose or as_json else HINT
+        print_change(classifier, bundle, output, before, dry_run, as_json, rows=samples.n_samples, details=details)

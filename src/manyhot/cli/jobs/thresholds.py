@@ -19,7 +19,6 @@ from manyhot.models.decision_updates import current_decisions, undo_decisions
 
 BEFORE = ("decision", "guarantee", "rules", "labels", "metrics")  # what is shown of the state before a change
 NAME_WIDTH = 32
-HINT = "Details: --verbose."
 SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
 
 
@@ -136,8 +135,8 @@ def as_text(document: Mapping[str, Any]) -> str:
     """The same for people; a threshold that changed stands beside the one before."""
     lines = [f"{document['model']}: decision {document['decision']}"]
     if document["guarantee"]:
-        details = document.get("details", HINT if "rows" in document else "")  # rows: those of `manyhot guarantee`
-        lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), *([wrap(details)] if details else [])]
+        details = [wrap(document["details"])] if "details" in document else []
+        lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), *details]
     rules = document["rules"]
     lines += [f"{child} implies {parent}" for child, parent in rules["implies"]]
     lines += [f"at most one of {', '.join(group)}" for group in rules["exclusive"]]

@@ -19,7 +19,6 @@ from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning, OutputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import saved_options
-from manyhot.evaluation.report import Report
 from manyhot.evaluation.report.text import pluralize
 from manyhot.models.stream_survey import needs_stream
 from manyhot.persistence.checkpoints import open_checkpoint
@@ -86,8 +85,7 @@ def run(
     document = {"model": str(output), "bytes": size, "seconds": round(seconds, 3), **facts, "report": report.to_dict()}
     message = f"saved {output} ({size / 2**20:.1f} MiB, trained in {seconds:.1f} s)"
     next_step = f"next: manyhot predict {output} FILE {'--top 5 ' if is_extreme else ''}-o predictions.csv"
-    report_text = report.to_text(all_metrics) if isinstance(report, Report) else str(report)
-    print_result(document, f"{report_text}\n\n{message}\n{next_step}", as_json)
+    print_result(document, f"{report.to_text(all_metrics)}\n\n{message}\n{next_step}", as_json)
 
 
 def describe_samples(samples: Samples) -> str:

@@ -20,7 +20,7 @@ class Report:
     values: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return to_text(self.values)
+        return self.to_text()
 
     def to_text(self, all_metrics: bool = False) -> str:
         """The report as text for a terminal.

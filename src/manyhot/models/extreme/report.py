@@ -27,9 +27,6 @@ SCORES_FROM = {
 class ExtremeReport(Report):
     """A report to print, to look things up in (`metrics`: "precision_at_1", ... -> value, baseline), and to save."""
 
-    def __str__(self) -> str:
-        return self.to_text()
-
     def to_text(self, all_metrics: bool = False) -> str:
         """The report as text for a terminal; it has few metrics, and all are always shown."""
         return extreme_text(self.values)
