@@ -189,6 +189,30 @@ def test_the_tour_and_the_commands_it_shows(manyhot, tmp_path):
         assert done.code == 0, (command, done.err)
 
 
+@pytest.mark.slow
+def test_songs_to_try_it_with_and_the_commands_shown_beside_them(manyhot, tmp_path):
+    folder = tmp_path / "songs"
+    done = manyhot("demo", "--files", folder, "--json")
+    assert done.code == 0, done.err
+    tables = {Path(name).name: pl.read_csv(name) for name in done.document["files"]}
+    assert {name: len(table) for name, table in tables.items()} == {
+        "songs.csv": 800,
+        "more-songs.csv": 200,
+        "new-songs.csv": 20,
+    }
+    assert not any(name.startswith("mood_") for name in tables["new-songs.csv"].columns)
+    assert len(tables["songs.csv"].select("^mood_.*$").columns) == 6
+    shown = manyhot("demo", "--files", folder).out
+    for command in done.document["next"]:
+        assert command in shown
+        words = re.findall(r"'[^']*'|\S+", command)[1:]
+        ended = manyhot(*(word.strip("'") for word in words), "--quiet")
+        assert ended.code == 0, (command, ended.err)
+    assert len(pl.read_csv(folder / "predictions.csv")) == 20
+    metrics = manyhot("evaluate", folder / "songs.manyhot", folder / "more-songs.csv", "--json").document["metrics"]
+    assert metrics["decision"]["f1_macro"]["value"] > 0.7
+
+
 def test_json_is_the_only_thing_on_standard_output(manyhot, bundle, table):
     assert json.loads(manyhot("evaluate", bundle, table, "--json").out)
     assert all(json.loads(line) for line in manyhot("predict", bundle, table, "--jsonl").out.splitlines())

@@ -241,6 +241,17 @@ def test_masks_do_not_replace_images_or_masks(manyhot, tmp_path):
         assert done.code == 0, done.err
 
 
+def test_songs_replace_no_other_file(manyhot, tmp_path):
+    for _ in range(2):  # the same files again are no other files
+        assert manyhot("demo", "--files", tmp_path / "songs").code == 0
+    (tmp_path / "songs" / "new-songs.csv").write_text("mine\n")
+    before = contents(tmp_path)
+    done = manyhot("demo", "--files", tmp_path / "songs")
+    assert (done.code, done.out) == (2, "")
+    assert "new-songs.csv exists and is another file; choose another folder" in done.err
+    assert contents(tmp_path) == before
+
+
 def test_the_tour_does_not_go_where_a_file_is(manyhot, tmp_path):
     done = manyhot("demo", "-o", put(tmp_path, "notes.txt"))
     assert done.code == 2

@@ -62,6 +62,23 @@ def test_work_without_an_estimate_says_how_long_it_has_taken(clock, capsys):
     ]
 
 
+def test_members_that_train_more_than_once_are_not_counted(clock, capsys):
+    with progress.training_progress(1) as callback:
+        for second in range(1, 25):
+            clock.now = 1000.0 + second
+            callback(Progress(second / 100, 4, 4, 0.5, 0, f"trying {second // 20 * 14 + 14} epochs"))
+    assert capsys.readouterr().err.splitlines()[0].startswith("training: 2%, trying 14 epochs, loss 0.5000, about ")
+
+
+def test_the_last_second_is_not_estimated(clock, capsys):
+    lines = progress_lines.ProgressLines()
+    for second in range(21):
+        clock.now = 1000.0 + second
+        lines.show("training", second / 20)
+    lines.tick()
+    assert capsys.readouterr().err.splitlines()[-1] == "training, 20 s so far"
+
+
 def test_lines_come_while_a_step_takes_long(monkeypatch, capsys):
     monkeypatch.setattr(progress_lines, "FIRST_LINE_SECONDS", 0.0)
     monkeypatch.setattr(progress_lines, "LINE_SECONDS", 0.02)

@@ -1,5 +1,6 @@
 """Epochs chosen by the loss on left-out rows: the steps of the search, and that its result is a training like any."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from manyhot import MultiLabelClassifier, cross_validate
 from manyhot.config.auto import searches_epochs
 from manyhot.config.training import TrainingConfig
 from manyhot.data.targets import Targets
+from manyhot.estimators import multilabel
 from manyhot.models import epoch_search
 from manyhot.models.epoch_search import _measure, _Search, _Trial
 
@@ -134,6 +136,23 @@ def test_the_result_is_that_of_a_training_with_these_epochs():
     np.testing.assert_array_equal(chosen.model_.evidence.scores, given.model_.evidence.scores)
     assert any(f"Trained for {epochs} epochs" in note for note in chosen.report_.to_dict()["notes"])
     assert chosen.get_params()["epochs"] == "auto"
+
+
+@pytest.mark.slow
+def test_progress_says_what_is_tried(monkeypatch):
+    stages = []
+    monkeypatch.setattr(epoch_search, "count_pilots", lambda *rest: 2)
+    X, Y = problem()
+    clf = MultiLabelClassifier(**{**SMALL, "verbose": 1})
+    monkeypatch.setattr(
+        multilabel, "training_progress", lambda *_, **__: nullcontext(lambda progress: stages.append(progress.stage))
+    )
+    clf.fit(X, Y)
+    epochs = int(clf.model_.config.epochs)
+    tried = {stage for stage in stages if stage.startswith("trying ")}
+    assert f"trying {epochs} epochs" in tried
+    assert len(tried) >= 2
+    assert set(stages) - tried == {f"{epochs} epochs"}  # of the members that were no pilots
 
 
 @pytest.mark.slow

@@ -17,6 +17,9 @@ TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names 
 @command(epilog="Example: manyhot demo")
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the demo's files.")] = Path("manyhot-demo"),
+    files: Annotated[
+        Path | None, typer.Option(help="Only write tables of songs to this folder, to try the other commands on.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -62,6 +62,7 @@ class Progress(NamedTuple):
     n_members: int
     loss: float  # the latest stopping loss (training loss when nothing stops early); NaN before the first
     n_bytes: int  # memory that the job takes beside the rows it was given, estimated before it begins
+    stage: str = ""  # what part of the work it is, where members are trained more than once
 
 
 ProgressCallback = Callable[[Progress], None]

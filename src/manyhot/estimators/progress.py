@@ -141,7 +141,7 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
             if math.isnan(progress.loss) and progress.n_bytes:
                 bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
                 return
-            members = f"{progress.n_finished}/{progress.n_members} {unit}"
+            members = progress.stage or f"{progress.n_finished}/{progress.n_members} {unit}"
             bar.update(task, completed=progress.done, members=members, loss=f"loss {progress.loss:.4f}")
 
         yield show
@@ -150,5 +150,5 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
 def _line(description: str, progress: engine.Progress, unit: str) -> str:
     if math.isnan(progress.loss):
         return f"{description}: compiling"
-    finished = f"{progress.n_finished} of {progress.n_members} {unit} trained"
+    finished = progress.stage or f"{progress.n_finished} of {progress.n_members} {unit} trained"
     return f"{description}: {progress.done:.0%}, {finished}, loss {progress.loss:.4f}"

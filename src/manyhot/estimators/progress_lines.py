@@ -9,6 +9,7 @@ import time
 FIRST_LINE_SECONDS = 10.0  # shorter work prints nothing
 LINE_SECONDS = 10.0
 MIN_MEASURED_SECONDS = 1.0  # before this much was measured, no estimate is made
+MIN_SHOWN_SECONDS = 1.0  # with less left, what comes after the counted work takes longer
 
 
 class TimeLeft:
@@ -84,7 +85,10 @@ class ProgressLines:
 
     def _print(self, now: float) -> None:
         left = self._left.seconds(now)
-        rest = f"{format_seconds(now - self.start)} so far" if left is None else f"about {format_seconds(left)} left"
+        if left is None or left < MIN_SHOWN_SECONDS:
+            rest = f"{format_seconds(now - self.start)} so far"
+        else:
+            rest = f"about {format_seconds(left)} left"
         self._last_line = now
         print(f"{self._text}, {rest}", file=sys.stderr, flush=True)
 

@@ -180,7 +180,9 @@ class _Trainer:
                 for one in run
             ]
             step = (SEARCH_SHARE - self.done) / (2 * len(runs))
-            factory, trained = self._train(pilots, run[0].first, f"epochs-{epochs}-{run[0].first}", step)
+            factory, trained = self._train(
+                pilots, run[0].first, f"epochs-{epochs}-{run[0].first}", step, f"trying {epochs} epochs"
+            )
             config = pilots[0].config
             scorer = engine.Scorer(factory, trained.weights, config.dtype, self.runtime, config.head)
             position = 0
@@ -196,12 +198,12 @@ class _Trainer:
         """Train the members that were no pilots."""
         rest = replace(fit, members=fit.members[search.n_pilots :])
         first = search.first + search.n_pilots
-        return self._train([rest], first, f"rest-{first}", 1.0 - self.done)[1]
+        return self._train([rest], first, f"rest-{first}", 1.0 - self.done, f"{fit.config.epochs} epochs")[1]
 
     def _train(
-        self, fits: Sequence[CrossFit], first: int, name: str, step: float
+        self, fits: Sequence[CrossFit], first: int, name: str, step: float, stage: str
     ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
-        callback = scale_progress(self.callback, self.done, self.done + step)
+        callback = scale_progress(self.callback, self.done, self.done + step, stage)
         self.done += step
         snapshots = None if self.snapshots is None else self.snapshots.within(name)
         return train_and_fine_tune(fits, self.runtime, callback, first, self.size, snapshots)

@@ -34,7 +34,7 @@ def train_and_fine_tune(
     _, head_result = train_cross_fits(
         [head_fit(fit) for fit in fits],
         runtime,
-        scale_progress(callback, 0.0, HEAD_SHARE),
+        scale_progress(callback, 0.0, HEAD_SHARE, "head"),
         first,
         size=size,
         snapshots=None if snapshots is None else snapshots.within("head"),
@@ -44,7 +44,7 @@ def train_and_fine_tune(
     factory, tuned = train_cross_fits(
         tuning_fits,
         runtime,
-        scale_progress(callback, HEAD_SHARE, 1.0),
+        scale_progress(callback, HEAD_SHARE, 1.0, "backbone"),
         first,
         start,
         size=size,
@@ -99,13 +99,15 @@ def joined_start(fits: Sequence[CrossFit], head_weights: engine.Weights) -> engi
     return engine.Weights.concatenate(parts)
 
 
-def scale_progress(callback: engine.ProgressCallback | None, low: float, high: float) -> engine.ProgressCallback | None:
-    """A watch that sees a part of the work as a part of the bar."""
+def scale_progress(
+    callback: engine.ProgressCallback | None, low: float, high: float, stage: str = ""
+) -> engine.ProgressCallback | None:
+    """Report a part of the work as a part of the whole."""
     if callback is None:
         return None
     notify = callback
 
     def forward(progress: engine.Progress) -> None:
-        notify(progress._replace(done=low + (high - low) * progress.done))
+        notify(progress._replace(done=low + (high - low) * progress.done, stage=stage))
 
     return forward

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.row_predictor import predict_table
+from manyhot.cli.jobs.songs import FILES, write_songs
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.data.readers import ReadOptions, read
@@ -32,8 +33,11 @@ N_SHOWN = 5
 SHADES = " .:-=+*#@"
 
 
-def run(output: Path, as_json: bool, quiet: bool) -> None:
-    """Describe, train, report, predict, save, and print what to try next."""
+def run(output: Path, files: Path | None, as_json: bool, quiet: bool) -> None:
+    """Describe, train, report, predict, save, and print what to try next; or only write tables to try it with."""
+    if files is not None:
+        give_songs(check_folder(files, "the songs"), as_json)
+        return
     folder = check_folder(output, "the files of the tour")
     show = print if not as_json else (lambda *_: None)
     train_file, new_file = folder / "digits.csv", folder / "new-digits.csv"
@@ -77,10 +81,33 @@ def run(output: Path, as_json: bool, quiet: bool) -> None:
         print(json.dumps(values, allow_nan=False))
 
 
-def next_commands(folder: Path) -> list[str]:
-    """Commands that work as they stand, also where the program is in an environment that is not active."""
+def give_songs(folder: Path, as_json: bool) -> None:
+    """Write the tables of songs, and say what they are and what to type next."""
+    songs, more, new = map(str, write_songs(folder))
+    program, model = program_name(), str(folder / "songs.manyhot")
+    commands = [
+        f"{program} train {songs} --labels 'mood_*' -o {model}",
+        f"{program} evaluate {model} {more}",
+        f"{program} predict {model} {new} -o {folder / 'predictions.csv'}",
+    ]
+    if as_json:
+        print(json.dumps({"files": [songs, more, new], "next": commands}))
+        return
+    print(f"{songs}: {FILES['songs.csv']} invented songs with their moods, to train on")
+    print(f"{more}: {FILES['more-songs.csv']} further ones, to evaluate on")
+    print(f"{new}: {FILES['new-songs.csv']} without moods, to predict")
+    print("next:\n" + "\n".join(f"  {command}" for command in commands))
+
+
+def program_name() -> str:
+    """How `manyhot` is typed, also where it is in an environment that is not active."""
     script = Path(sys.executable).parent / "manyhot"
-    program = "manyhot" if shutil.which("manyhot") or not script.exists() else os.path.relpath(script)
+    return "manyhot" if shutil.which("manyhot") or not script.exists() else os.path.relpath(script)
+
+
+def next_commands(folder: Path) -> list[str]:
+    """Commands that work as they stand."""
+    program = program_name()
     plot_labels, plot_heads = (
         f" --plot {folder / name}" if can_plot() else "" for name in ("labels.html", "heads.html")
     )
