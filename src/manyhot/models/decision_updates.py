@@ -175,7 +175,7 @@ def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig)
         scores = cross_fitted_scores(config, model.labels, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
-        scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores())
+        scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores(), policy.decision)
     model.report = measure_out_of_fold(model, scores, decisions, report_context(model, is_manual))
 
 

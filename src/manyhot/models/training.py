@@ -126,7 +126,7 @@ def decide_and_report(
     config, labels, n_members = model.config, model.labels, model.n_members
     unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
     model.policy = fit_policy(config, labels, unique_scores)
-    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores)
+    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy.decision)
     model.evidence = OutOfFoldResults(
         scored.scores[scored.place], scored.training_rows, trained.curves, trained.best_epoch
     )

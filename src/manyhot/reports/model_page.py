@@ -72,7 +72,9 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         scores = cross_fitted_scores(model.config, model.labels, evidence.unique_scores())
         decisions = policy.decide(scores)
     else:
-        scores, decisions = cross_fitted_decisions(model.config, model.labels, evidence.unique_scores())
+        scores, decisions = cross_fitted_decisions(
+            model.config, model.labels, evidence.unique_scores(), policy.decision
+        )
     is_pixels = model.labels_pixels
     label_errors = None if is_pixels else find_label_errors(evidence.scores, targets, ids, model.labels)
     inputs = PageInputs(

@@ -31,6 +31,11 @@ class Decision:
     thresholds: Thresholds | None = None  # None before fitting, or without thresholds
     spread: np.ndarray | None = None  # float64 (l,), see `measure_spread`
 
+    @property
+    def is_one_half(self) -> bool:
+        """Whether it looked for thresholds, and stayed at 0.5 for every label."""
+        return False
+
     def fit(self, scores: np.ndarray, targets: Targets) -> Self:
         """Learn from the scores (n, l) and targets of the same rows, which the network has not been trained on."""
         self.thresholds, self.spread = Thresholds(self.find_thresholds(score_entries(targets, scores))), None

@@ -53,6 +53,11 @@ class Auto(Decision):
         self.shrink = validation.number(shrink=shrink, low=0.0)
         self.max_errors = validation.number(max_errors=max_errors, low=1.0)
 
+    @property
+    def is_one_half(self) -> bool:
+        """Whether every threshold is 0.5."""
+        return self.thresholds is not None and bool((self.thresholds.values == HALF).all())
+
     def find_thresholds(self, entries: Entries) -> np.ndarray:
         """Find all thresholds, in n log(n) per label and round."""
         constant, varying, support = constant_thresholds(entries)
@@ -85,7 +90,7 @@ class Auto(Decision):
 
     def describe(self) -> str:
         """One sentence on how labels are decided."""
-        if self.thresholds is not None and (self.thresholds.values == HALF).all():
+        if self.is_one_half:
             return "Decision: auto, 0.5 for every label: lower thresholds had no higher F1 on rows that were left out."
         return super().describe()
 
