@@ -18,7 +18,7 @@ from manyhot.cli import main
 from manyhot.config import auto
 from manyhot.models.segmentation import training as pixel_training
 from manyhot.networks.pretrained_backbone import open_backbone
-from tests.fixtures.readme_files import make_files, random_weights, shallow_backbones
+from tests.fixtures.document_files import make_files, random_weights, shallow_backbones
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -28,7 +28,6 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 PACKAGES = "|".join(path.parent.name for path in (ROOT / "src/manyhot").glob("*/__init__.py"))
-PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 SHELL = {
     name: [
         line
@@ -37,24 +36,14 @@ SHELL = {
         if line.startswith("manyhot ")
     ]
     for name in (
-        "README.md",
+        "docs/checkpoints.md",  # first, for its model
         "docs/report.md",
         "docs/serve.md",
-        "docs/checkpoints.md",
         "docs/bulk.md",
         "docs/taxonomy.md",
     )
 }
 SIZES = ((auto, "resolve_sizes"), (pixel_training, "resolve_pixel_sizes"))
-
-
-@pytest.mark.slow
-def test_python_blocks_run_one_after_another(tmp_path):
-    assert len(PYTHON) >= 3
-    done = subprocess.run([sys.executable, "-c", "\n".join(PYTHON)], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for name in ("songs.manyhot", "spread.svg"):
-        assert (tmp_path / name).is_file()
 
 
 IMPORT = "from manyhot import MultiLabelClassifier, cross_validate\n"
@@ -114,7 +103,7 @@ def small(config):
 
 
 def type_all(folder, monkeypatch):
-    """Type every line, first those of README.md, so that the others find what it made.
+    """Type every line, one document after another.
 
     The weights that Keras would download stand in a file, because there may be no network; their content is of no
     matter here.
@@ -123,7 +112,7 @@ def type_all(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MANYHOT_CACHE", str(folder / "cache"))
     monkeypatch.setattr("manyhot.networks.pretrained_backbone._download_backbone", without_download)
-    assert len(SHELL["README.md"]) >= 25
+    assert all(SHELL[name] for name in ("docs/checkpoints.md", "docs/report.md", "docs/bulk.md"))
     for line in (line for lines in SHELL.values() for line in lines):
         words = shlex.split(line, comments=True)[1:]
         if words[0] == "serve":

@@ -44,6 +44,11 @@ def code_blocks(text: str) -> list[Block]:
     return blocks
 
 
+def needs_files(text: str) -> bool:
+    """Whether a page's commands name files that `make_files` makes, as its line `% test with files` says."""
+    return re.search(r"^% test with files$", text, flags=re.MULTILINE) is not None
+
+
 def files_of(text: str) -> str | None:
     """The page whose files a page uses: the one that its line `% test: after PAGE` names."""
     found = re.search(r"^% test after: (\S+)$", text, flags=re.MULTILINE)

@@ -12,8 +12,9 @@ import pytest
 
 from manyhot.config import auto
 from manyhot.models.segmentation import training as pixel_training
-from tests.contract.test_docs import SIZES, small, typed
-from tests.docs.blocks import SITE, code_blocks, files_of, pages
+from tests.contract.test_docs import SIZES, assert_serves, small, typed, without_download
+from tests.docs.blocks import SITE, code_blocks, files_of, needs_files, pages
+from tests.fixtures.document_files import make_files, shallow_backbones
 
 PAGES = [page for page in pages() if code_blocks(page.read_text())]
 
@@ -22,8 +23,16 @@ def name(page):
     return str(page.relative_to(SITE))
 
 
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path):
+    """The weights that Keras would download stand in a file; their content is of no matter here."""
+    monkeypatch.setenv("MANYHOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("manyhot.networks.pretrained_backbone._download_backbone", without_download)
+
+
 @pytest.fixture
 def small_networks(monkeypatch):
+    shallow_backbones(monkeypatch)
     for module, function in SIZES:
         resolve = getattr(auto, function)
         monkeypatch.setattr(module, function, lambda config, *rest, resolve=resolve: resolve(small(config), *rest))
@@ -48,6 +57,8 @@ def made_files(tmp_path_factory):
 def run_page(page, notes, made_files=None):
     """Run the blocks of a page whose notes are among these, as one program; shell lines run the command line."""
     text, names = page.read_text(), {"__name__": "__main__"}
+    if needs_files(text):
+        make_files(Path())
     if before := files_of(text):
         shutil.copytree(made_files(before), ".", dirs_exist_ok=True)
     for number, block in enumerate(code_blocks(text), 1):
@@ -69,7 +80,9 @@ def run_page(page, notes, made_files=None):
 def type_lines(code, where):
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        if words:
+        if words[:2] == ["manyhot", "serve"]:
+            assert_serves(words[1:])
+        elif words:
             assert words[0] == "manyhot", f"{where}: only manyhot is typed in tests: {line}"
             status, errors = typed(words[1:])
             assert status == 0, f"{where}: {line}\n{errors}"

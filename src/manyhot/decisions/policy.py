@@ -212,9 +212,9 @@ def cross_fitted_decisions(
     Where the deployed decision has learned no thresholds (`is_one_half`) there are none to fit.
     """
     scores, decisions = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
-    kept = deployed if deployed.is_one_half else None
+    fixed_decision = deployed if deployed.is_one_half else None
     for train_rows, fold_rows in _cross_fit_splits(config, rows):
-        policy = fit_policy(config, space, train_rows, False, decision=kept)
+        policy = fit_policy(config, space, train_rows, False, decision=fixed_decision)
         scores[fold_rows] = policy.calibrate(rows.raw[fold_rows])
         decisions[fold_rows] = policy.decide(scores[fold_rows])
     return scores[rows.inverse], decisions[rows.inverse]

@@ -75,12 +75,12 @@ def draw_songs(generator: np.random.Generator, n_songs: int) -> pl.DataFrame:
             11 * (0.40 - brightness) + 3 * (0.5 - energy),
             13 * (0.36 - energy) + 1.5 * is_acoustic,
             12 * (energy - 0.62) + 5 * (brightness - 0.5) + 1.5 * (genre == 4),
-            16 * (energy - 0.72) + 14 * (0.38 - brightness) - 1,
-            12 * (0.42 - energy) + 3 * (genre == 5) - 1.8,
+            16 * (energy - 0.72) + 14 * (0.38 - brightness) - 2.5,
+            12 * (0.42 - energy) + 3 * (genre == 5) - 3.5,
         ],
         axis=1,
     )
-    moods = generator.logistic(size=logits.shape) * 0.6 < logits
+    moods = generator.logistic(size=logits.shape) * 1.0 < logits
     titles = [_title(generator, row) for row in moods]
     columns = {
         "title": titles,
