@@ -9,16 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from manyhot.cli.config_flags import expand_flags
+from manyhot.cli.help_pages import MAX_WIDTH, HelpCommand, HelpGroup
 from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__
 
 app = typer.Typer(
+    cls=HelpGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode=None,  # errors are plain lines; `help_pages.py` draws the rest
     help="Multi-label classification with neural networks: train, evaluate, predict, from one safe file.",
     epilog="Begin with: manyhot demo",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_WIDTH},
 )
 
 
@@ -33,14 +35,14 @@ def command(
                 job = importlib.import_module(f"manyhot.cli.jobs.{declared.__name__}")
             job.run(**arguments)
 
-        app.command(name, epilog=epilog)(expand_flags(declared, run, excluded))
+        app.command(name, cls=HelpCommand, epilog=epilog)(expand_flags(declared, run, excluded))
         return declared
 
     return declare
 
 
-def _version(is_requested: bool) -> None:
-    if is_requested:
+def _version(ctx: typer.Context, is_requested: bool) -> None:
+    if is_requested and not ctx.resilient_parsing:  # as while Tab is answered
         print(f"manyhot {__version__}")
         raise typer.Exit
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import Field, fields
 from typing import Annotated, Any, get_origin
 
-import typer
-
-from manyhot.cli.options import READ_DEFAULTS, READ_FLAGS
-from manyhot.config.fields import describe_fields
+from manyhot.cli.completion import EXECUTORS, complete_words
+from manyhot.cli.options import READ_DEFAULTS, READ_FLAGS, choice_metavar, flag
+from manyhot.config.fields import AUTO, ChoiceField, FloatField, IntField, summarize_fields
+from manyhot.config.groups import SETTING_GROUPS
 from manyhot.config.label_rules import TAXONOMY, groups_from_text, implications_from_text
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig
+from manyhot.config.training import COMPILED, CUSTOM, TrainingConfig
 from manyhot.errors import InputError
 from manyhot.validation import did_you_mean
 
@@ -28,6 +28,26 @@ SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
 # field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
 QUIET_HELP = "Hide the progress bar and notes."
+IN_PYTHON_ONLY = {CUSTOM, COMPILED}
+"""Choices that stand for an object of the user's."""
+METAVARS = {
+    "activation": "NAME",
+    "decision_params": "NAME=VALUE,...",
+    "exclusive": "LABEL|LABEL,...",
+    "executor": "processes:N|ray",
+    "hidden_layer_sizes": "INTEGER,...|none",
+    "image_params": "NAME=VALUE,...",
+    "implies": "LABEL>LABEL,...",
+    "label_weights": "LABEL=NUMBER,...|balanced",
+    "learning_rate": "NUMBER",
+    "loss_params": "NAME=VALUE,...",
+    "max_labels": "INTEGER|none",
+    "prior_bias": "true|false|auto",
+    "taxonomy": "LABEL>PARENT,...|FILE",
+    "text_params": "NAME=VALUE,...",
+}
+"""Field -> what its value looks like, where its kind of field does not say it."""
+VALUES = {"executor": EXECUTORS, "label_weights": ("balanced",), "max_labels": ("none",)}
 
 
 def expand_flags(
@@ -36,19 +56,18 @@ def expand_flags(
     """Give `run` the signature of `declared`, with the read flags that it names and a flag for every other setting."""
     parameters: list[inspect.Parameter] = []
     read_names: list[str] = []
+    setting_names: list[str] = []
     declared_parameters = inspect.signature(declared, eval_str=True).parameters
     for parameter in declared_parameters.values():
-        if get_origin(parameter.annotation) is Annotated and parameter.annotation.__origin__ is dict:
-            names = parameter.annotation.__metadata__[0].split()
+        if parameter.name == "settings":
+            used_names = {*declared_parameters, *_all_read_names(declared_parameters.values()), *excluded}
+            setting_names = [name for name in SETTINGS if name not in used_names]
+            parameters += _setting_parameters(setting_names)
+        elif names := _all_read_names([parameter]):
             parameters += [_keyword(name, READ_FLAGS[name], READ_DEFAULTS.get(name)) for name in names]
             read_names += names
-        elif parameter.name != "settings":
+        else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-    setting_names: list[str] = []
-    if "settings" in declared_parameters:
-        used_names = {p.name for p in parameters} | set(excluded)
-        setting_names = [name for name in SETTINGS if name not in used_names]
-        parameters += _setting_parameters(setting_names)
 
     def run_expanded(**arguments: Any) -> None:
         if read_names:
@@ -63,24 +82,76 @@ def expand_flags(
     return run_expanded
 
 
+def _all_read_names(parameters: Iterable[inspect.Parameter]) -> list[str]:
+    """The read flags that annotations of dicts name."""
+    dicts = [
+        p.annotation for p in parameters if get_origin(p.annotation) is Annotated and p.annotation.__origin__ is dict
+    ]
+    return [name for annotation in dicts for name in annotation.__metadata__[0].split()]
+
+
 def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _setting_parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
-    help_texts = describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
-    for name in names:
-        field = SETTINGS[name]
-        flag_type: Any = bool if name == "verbose" else SCALAR_TYPES.get(str(field.type), str)
-        default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
-        panel = (
-            "Settings that change the result" if name in TrainingConfig.__dataclass_fields__ else "Settings that do not"
-        )
-        help_text, shown_default = (QUIET_HELP, False) if name == "verbose" else (help_texts[name], default)
-        option = typer.Option(
-            *FLAG_NAMES.get(name, ()), help=help_text, show_default=shown_default, rich_help_panel=panel
-        )
-        yield _keyword(name, Annotated[flag_type | None, option])
+def _setting_parameters(names: Collection[str]) -> Iterator[inspect.Parameter]:
+    help_texts = summarize_fields(TrainingConfig) | summarize_fields(RuntimeConfig)
+    for group, group_names in SETTING_GROUPS.items():
+        for name in group_names:
+            if name not in names:
+                continue
+            if name == "verbose":
+                yield _keyword(name, Annotated[bool | None, flag(group, QUIET_HELP, *FLAG_NAMES[name], default=False)])
+                continue
+            option = flag(
+                group,
+                _as_flags(help_texts[name]),
+                *FLAG_NAMES.get(name, ()),
+                metavar=_metavar(name),
+                complete=complete_words(values) if (values := setting_values(name)) else None,
+                default=_shown_default(name),
+            )
+            yield _keyword(name, Annotated[SCALAR_TYPES.get(str(SETTINGS[name].type), str) | None, option])
+
+
+def setting_values(name: str) -> tuple[str, ...]:
+    """The words that a setting may be on the command line; none where it is a number or free text."""
+    field = SETTINGS[name].metadata["setting"]
+    if isinstance(field, ChoiceField):
+        return tuple(choice for choice in field.choices if choice not in IN_PYTHON_ONLY)
+    if SETTINGS[name].default == AUTO:
+        return (AUTO,) if isinstance(field, IntField) else ("true", "false", AUTO)
+    return VALUES.get(name, ())
+
+
+def _as_flags(text: str) -> str:
+    """A text about parameters, `head="softmax"`, as one about flags: `--head softmax`."""
+
+    def replace(found: re.Match) -> str:
+        flag, value = found[1].replace("_", "-"), found[2]
+        return f"`--{flag} {value}`" if value else f"--{flag}"
+
+    return re.sub(rf"""`({"|".join(SETTINGS)})(?:="(\w+)")?`""", replace, text)
+
+
+def _metavar(name: str) -> str | None:
+    field = SETTINGS[name].metadata["setting"]
+    if name in METAVARS:
+        return METAVARS[name]
+    if isinstance(field, IntField):
+        return f"INTEGER|{AUTO}" if field.default == AUTO else "INTEGER"
+    if isinstance(field, FloatField):
+        return "NUMBER"
+    return choice_metavar(setting_values(name)) if isinstance(field, ChoiceField) else None
+
+
+def _shown_default(name: str) -> str | bool:
+    default = SETTINGS[name].default
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if default is None:
+        return "none" if name == "max_labels" else False
+    return (",".join(map(str, default)) if isinstance(default, tuple) else str(default)) or False
 
 
 def _collect_settings(flag_values: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
+from manyhot.cli.completion import complete_label, complete_threshold, complete_words
 from manyhot.cli.options import (
     AllMetrics,
     Bundle,
@@ -21,9 +22,13 @@ from manyhot.cli.options import (
     Tables,
     Text,
     Undo,
+    choice_flag,
     existing,
+    flag,
 )
+from manyhot.config.groups import ADVANCED, DECISIONS, INPUT, OUTPUT
 from manyhot.config.label_rules import LABEL_SEP
+from manyhot.config.training import DECISIONS as DECISION_NAMES
 
 # names of `READ_FLAGS`
 EVALUATION_FLAGS = "labels sep label_names format legend images on_bad_image unknown_labels"
@@ -35,12 +40,14 @@ def evaluate(
     file: Table,
     read_flags: Annotated[dict, f"{EVALUATION_FLAGS} sample_weight"],
     text: Text = None,
-    plots: Annotated[Path | None, typer.Option(help="Folder for sheets of the worst errors of each label.")] = None,
+    plots: Annotated[
+        Path | None, flag(OUTPUT, "Folder for sheets of the worst errors of each label.", metavar="FOLDER")
+    ] = None,
     all_metrics: AllMetrics = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate a model on labelled rows, at its own thresholds and at 0.5."""
+    """Evaluate a model on labelled rows. At its own thresholds, and at 0.5."""
 
 
 @command(epilog="Example: manyhot report songs.manyhot;  or: manyhot report songs.manyhot new-songs.csv -o new.html")
@@ -55,11 +62,13 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        flag(
+            OUTPUT,
+            "HTML file to write; an older report is replaced.",
             "--output",
             "-o",
-            help="HTML file to write; an older report is replaced.",
-            show_default="MODEL.html; with --json none",
+            metavar="FILE",
+            default="MODEL.html; with --json none",
         ),
     ] = None,
     read_flags: Annotated[dict, EVALUATION_FLAGS],
@@ -67,8 +76,8 @@ def report(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write an HTML report: a verdict, every label with movable thresholds, the worst errors, scores, data and
-    training. It opens in any browser without a network."""
+    """Write an HTML report about a model. It has a verdict, every label with movable thresholds, the worst errors,
+    scores, data and training, and opens in any browser without a network."""
 
 
 @command(
@@ -82,49 +91,62 @@ def predict(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(
+        flag(
+            OUTPUT,
+            "CSV, Parquet or JSONL file; a folder for labels of pixels, and for several files.",
             "--output",
             "-o",
-            help="CSV, Parquet or JSONL file; a folder for labels of pixels, and for several files.",
-            show_default="CSV on standard output",
+            metavar="FILE",
+            default="CSV on standard output",
         ),
     ] = None,
     output_format: Annotated[
         str | None,
-        typer.Option(
-            help="In a folder: csv, parquet or jsonl.", show_default="parquet for Parquet, csv for all others"
+        choice_flag(
+            OUTPUT,
+            "Format of the files in a folder.",
+            ("csv", "parquet", "jsonl"),
+            default="parquet for Parquet, csv for all others",
         ),
     ] = None,
-    label_sep: Annotated[str, typer.Option(help="Separator between labels in CSV.")] = LABEL_SEP,
+    label_sep: Annotated[str, flag(OUTPUT, "Separator between labels in CSV.", metavar="TEXT")] = LABEL_SEP,
     explain: Annotated[
         bool,
-        typer.Option(
-            "--explain", help="Add a column `explanation`: what counts for (+) and against (-) each predicted label."
+        flag(
+            OUTPUT,
+            "Add a column `explanation`: what counts for (+) and against (-) each predicted label.",
+            "--explain",
         ),
     ] = False,
     top: Annotated[
         int | None,
-        typer.Option(
-            help="With --explain: maximum number of reasons for, and against, each label (default 10). With a model of "
+        flag(
+            OUTPUT,
+            "With --explain: maximum number of reasons for, and against, each label (default 10). With a model of "
             "`train --extreme`: labels per row (default 5).",
+            metavar="INTEGER",
         ),
     ] = None,
     executor: Executor = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Predict all files anew, also those that the folder already has.")
+        bool, flag(OUTPUT, "Predict all files anew, also those that the folder already has.", "--overwrite")
     ] = False,
     plots: Annotated[
         Path | None,
-        typer.Option(help="Folder for plots of images and their predictions; with --explain also heat maps."),
+        flag(
+            OUTPUT, "Folder for plots of images and their predictions; with --explain also heat maps.", metavar="FOLDER"
+        ),
     ] = None,
-    max_plots: Annotated[int | None, typer.Option(help="Maximum number of rows to plot.", show_default="100")] = None,
+    max_plots: Annotated[
+        int | None, flag(OUTPUT, "Maximum number of rows to plot.", metavar="INTEGER", default="100")
+    ] = None,
     read_flags: Annotated[dict, "format images on_bad_image"],
     text: Text = None,
     as_json: Json = False,
-    as_lines: Annotated[bool, typer.Option("--jsonl", help="Print JSON lines on standard output.")] = False,
+    as_lines: Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict labels for new rows, with the probability of every label in a column p_LABEL. Several files go to a
+    """Predict labels for new rows. The probability of every label stands in a column p_LABEL. Several files go to a
     folder; the same command run again predicts only what is missing there."""
 
 
@@ -132,30 +154,54 @@ def predict(
 def thresholds(
     bundle: Bundle,
     thresholds: Annotated[
-        list[str] | None, typer.Option("--set", help="LABEL=NUMBER from 0 to 1 to set a threshold; may be repeated.")
+        list[str] | None,
+        flag(
+            DECISIONS,
+            "Set a label's threshold, 0 to 1; may be repeated.",
+            "--set",
+            metavar="LABEL=NUMBER",
+            complete=complete_threshold,
+        ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="Tune all thresholds for this metric, as --decision of train.")
+        str | None,
+        flag(
+            DECISIONS,
+            "Tune all thresholds for this metric, as --decision of train.",
+            "--metric",
+            metavar="NAME",
+            complete=complete_words(DECISION_NAMES),
+        ),
     ] = None,
     decision_params: Annotated[
         str | None,
-        typer.Option("--decision-params", help="Parameters of --metric, such as min_precision=0.9 for precision."),
+        flag(
+            DECISIONS,
+            "Parameters of --metric, such as min_precision=0.9 for precision.",
+            "--decision-params",
+            metavar="NAME=VALUE,...",
+        ),
     ] = None,
-    implies: Annotated[str | None, typer.Option(help="Labels that imply others: 'car>vehicle,dog>animal'.")] = None,
+    implies: Annotated[
+        str | None, flag(DECISIONS, "Labels that imply others: 'car>vehicle,dog>animal'.", metavar="LABEL>LABEL,...")
+    ] = None,
     exclusive: Annotated[
-        str | None, typer.Option(help="Groups of mutually exclusive labels: 'day|night,in|out'.")
+        str | None,
+        flag(DECISIONS, "Groups of mutually exclusive labels: 'day|night,in|out'.", metavar="LABEL|LABEL,..."),
     ] = None,
-    min_labels: Annotated[int | None, typer.Option(help="Minimum number of labels predicted per row.")] = None,
+    min_labels: Annotated[
+        int | None, flag(DECISIONS, "Minimum number of labels predicted per row.", metavar="INTEGER")
+    ] = None,
     max_labels: Annotated[
-        int | None, typer.Option(help="Maximum number of labels predicted per row; 0 for no limit.")
+        int | None, flag(DECISIONS, "Maximum number of labels predicted per row; 0 for no limit.", metavar="INTEGER")
     ] = None,
     undo: Undo = False,
     dry_run: DryRun = False,
     output: Changed = None,
     as_json: Json = False,
 ) -> None:
-    """Show or change a model's thresholds and label rules, without training; --undo restores those of before the last
-    change, also of `manyhot guarantee`."""
+    """Show or change thresholds and label rules. Nothing is trained; --undo restores those of before the last change,
+    also of `manyhot guarantee`."""
 
 
 @command(epilog="Example: manyhot guarantee songs.manyhot kept-aside.csv --miss-rate 0.1")
@@ -163,74 +209,93 @@ def guarantee(
     bundle: Bundle,
     file: Table,
     *,
-    miss_rate: Annotated[float | None, typer.Option(help="Maximum share of labels missed, 0 to 1.")] = None,
-    false_discovery_rate: Annotated[
-        float | None, typer.Option(help="Maximum share of wrong predictions among the predictions, 0 to 1.")
+    miss_rate: Annotated[
+        float | None, flag(DECISIONS, "Maximum share of labels missed, 0 to 1.", metavar="NUMBER")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Confidence of the bound on wrong predictions.")] = 0.9,
-    per_label: Annotated[bool, typer.Option("--per-label", help="Guarantee each label separately.")] = False,
+    false_discovery_rate: Annotated[
+        float | None,
+        flag(DECISIONS, "Maximum share of wrong predictions among the predictions, 0 to 1.", metavar="NUMBER"),
+    ] = None,
+    confidence: Annotated[
+        float, flag(DECISIONS, "Confidence of the bound on wrong predictions.", metavar="NUMBER")
+    ] = 0.9,
+    per_label: Annotated[bool, flag(DECISIONS, "Guarantee each label separately.", "--per-label")] = False,
     simultaneous: Annotated[
-        bool, typer.Option("--simultaneous", help="Bound holds for all labels simultaneously.")
+        bool, flag(DECISIONS, "Bound holds for all labels simultaneously.", "--simultaneous")
     ] = False,
     read_flags: Annotated[dict, "labels sep label_names format images"],
     dry_run: DryRun = False,
     output: Changed = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what the guarantee assumes.")] = False,
+    verbose: Annotated[bool, flag(OUTPUT, "Show what the guarantee assumes.", "--verbose")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose thresholds that guarantee an error rate on new rows, calibrated on held-out rows."""
+    """Guarantee an error rate on new rows. Chooses thresholds, calibrated on held-out rows."""
 
 
 @command("label-errors", epilog="Example: manyhot label-errors songs.manyhot -o suspicious.csv")
 def label_errors(
     bundle: Bundle,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV, Parquet or JSONL file to write.")] = None,
-    limit: Annotated[int, typer.Option(help="Maximum number of entries to show.")] = 20,
-    label: Annotated[str | None, typer.Option(help="Show only this label.")] = None,
+    output: Annotated[
+        Path | None, flag(OUTPUT, "CSV, Parquet or JSONL file to write.", "--output", "-o", metavar="FILE")
+    ] = None,
+    limit: Annotated[int, flag(OUTPUT, "Maximum number of entries to show.", metavar="INTEGER")] = 20,
+    label: Annotated[
+        str | None, flag(OUTPUT, "Show only this label.", metavar="LABEL", complete=complete_label)
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """List training labels that look wrong, by their out-of-fold scores."""
+    """List training labels that look wrong. They are judged by their out-of-fold scores."""
 
 
 @command(epilog="Example: manyhot inspect songs.manyhot --plot reliability.svg")
 def inspect(
     bundle: Bundle,
     plot: Plot = None,
-    with_layers: Annotated[bool, typer.Option("--layers", help="Show the network's layers as well.")] = False,
+    with_layers: Annotated[bool, flag(OUTPUT, "Show the network's layers as well.", "--layers")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a model contains; --plot draws its calibration curves, before and after calibration."""
+    """Show what a model contains. --plot draws its calibration curves, before and after calibration."""
 
 
 @command(epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot")
 def serve(
     bundles: Annotated[
-        list[str], typer.Argument(help="Model files written by `manyhot train`, or NAME=FILE; /predict uses the first.")
+        list[str],
+        typer.Argument(
+            metavar="model", help="Model files written by `manyhot train`, or NAME=FILE; /predict uses the first."
+        ),
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; set a token if other machines can reach it.")
+        str, flag(INPUT, "Address to listen on; set a token if other machines can reach it.", metavar="ADDRESS")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 for any free port.", min=0, max=65535)] = 8000,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="INTEGER", help="Port, up to 65535; 0 for any free port.", rich_help_panel=INPUT, min=0, max=65535
+        ),
+    ] = 8000,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token that requests must send.", show_default="MANYHOT_TOKEN, if set"),
+        flag(INPUT, "File with the token that requests must send.", metavar="FILE", default="MANYHOT_TOKEN, if set"),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="Another host name to accept in requests; may be repeated.")
+        list[str] | None, flag(INPUT, "Another host name to accept in requests; may be repeated.", metavar="NAME")
     ] = None,
     max_body_bytes: Annotated[
-        int | None, typer.Option(help="Maximum size of a request in bytes.", show_default="16 MiB")
+        int | None, flag(ADVANCED, "Maximum size of a request in bytes.", metavar="INTEGER", default="16 MiB")
     ] = None,
     max_rows: Annotated[
-        int | None, typer.Option(help="Maximum number of rows per request.", show_default="10000")
+        int | None, flag(ADVANCED, "Maximum number of rows per request.", metavar="INTEGER", default="10000")
     ] = None,
     response_seconds: Annotated[
-        float | None, typer.Option(help="Time limit for a response, in seconds.", show_default="30")
+        float | None, flag(ADVANCED, "Time limit for a response, in seconds.", metavar="NUMBER", default="30")
     ] = None,
     text: Text = None,
-    log_format: Annotated[str, typer.Option(help="Format of the log on standard error: text, or json lines.")] = "text",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings and errors only.")] = False,
+    log_format: Annotated[
+        str, choice_flag(OUTPUT, "Format of the log on standard error: text, or JSON lines.", ("text", "json"))
+    ] = "text",
+    quiet: Annotated[bool, flag(OUTPUT, "Log warnings and errors only.", "--quiet")] = False,
 ) -> None:
-    """Serve predictions over HTTP: JSON, CSV, images; see /docs of the running service."""
+    """Serve predictions over HTTP. It takes JSON, CSV and images; see /docs of the running service."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from manyhot.cli.app import command
-from manyhot.cli.options import AllMetrics, CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table
+from manyhot.cli.completion import METRICS, complete_column, complete_list, complete_pairs
+from manyhot.cli.config_flags import SETTINGS, setting_values
+from manyhot.cli.options import AllMetrics, CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table, flag
+from manyhot.config.groups import ADVANCED, INPUT, MODEL, OUTPUT, TRAINING
 from manyhot.config.training import TrainingConfig
 
 TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names of `READ_FLAGS`
@@ -16,20 +17,26 @@ TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names 
 
 @command(epilog="Example: manyhot demo")
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the demo's files.")] = Path("manyhot-demo"),
+    output: Annotated[Path, flag(OUTPUT, "Folder for the demo's files.", "--output", "-o", metavar="FOLDER")] = Path(
+        "manyhot-demo"
+    ),
     files: Annotated[
-        Path | None, typer.Option(help="Only write tables of songs to this folder, to try the other commands on.")
+        Path | None,
+        flag(OUTPUT, "Only write tables of songs to this folder, to try the other commands on.", metavar="FOLDER"),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train, evaluate and predict on a data set that ships with scikit-learn; no network is needed."""
+    """Take a tour on a small data set. Train, evaluate and predict on data that ships with scikit-learn; no network is
+    needed."""
 
 
 @command(epilog="Example: manyhot train songs.csv --labels 'mood_*' -o songs.manyhot")
 def train(
     file: Table,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write, such as songs.manyhot.")],
+    output: Annotated[
+        Path, flag(OUTPUT, "Model file to write, such as songs.manyhot.", "--output", "-o", metavar="FILE")
+    ],
     settings: dict,
     read_flags: Annotated[
         dict,
@@ -37,21 +44,24 @@ def train(
     ],
     stream: Annotated[
         bool | None,
-        typer.Option(
+        flag(
+            INPUT,
+            "Read the file in chunks, for files larger than memory.",
             "--stream/--no-stream",
-            help="Read the file in chunks, for files larger than memory.",
-            show_default="if the file does not fit",
+            default="on if the file does not fit",
         ),
     ] = None,
     stream_folder: Annotated[
-        Path | None, typer.Option(help="Folder for the encoded rows of a stream.", show_default="the output's folder")
+        Path | None,
+        flag(ADVANCED, "Folder for the encoded rows of a stream.", metavar="FOLDER", default="the output's folder"),
     ] = None,
-    evidence: Annotated[bool, typer.Option(help="Save out-of-fold scores and training curves in the file.")] = True,
+    evidence: Annotated[bool, flag(OUTPUT, "Save out-of-fold scores and training curves in the file.")] = True,
     is_extreme: Annotated[
         bool,
-        typer.Option(
+        flag(
+            MODEL,
+            "Extreme multi-label classification, for thousands of labels: sparse targets, top-k labels.",
             "--extreme",
-            help="Extreme multi-label classification, for thousands of labels: sparse targets, top-k labels.",
         ),
     ] = False,
     checkpoint: CheckpointFolder = None,
@@ -68,29 +78,46 @@ def check(
     file: Table,
     read_flags: Annotated[dict, f"labels sep {TABLE_FLAGS} format columns images"],
     n_folds: Annotated[
-        int, typer.Option(help="Folds that training will use; labels with fewer positives are reported.")
+        int,
+        flag(TRAINING, "Folds that training will use; labels with fewer positives are reported.", metavar="INTEGER"),
     ] = TrainingConfig.n_folds,
     plot: Plot = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check a data set for label problems before training."""
+    """Check a data set for label problems. Nothing is trained."""
 
 
 @command(epilog="Example: manyhot cv songs.csv --labels 'mood_*' --n-splits 10 --n-repeats 3")
 def cv(
     file: Table,
     *,
-    settings: dict,
     label_flags: Annotated[dict, "labels sep"],
-    n_splits: Annotated[int, typer.Option(help="Number of folds, 2 or more.")] = 10,
-    n_repeats: Annotated[int, typer.Option(help="Number of repeats, each with different folds.")] = 3,
-    groups: Annotated[str | None, typer.Option(help="Column of groups; rows of a group stay in the same fold.")] = None,
-    stratify: Annotated[bool, typer.Option(help="Keep label frequencies equal in all folds.")] = True,
-    metrics: Annotated[str | None, typer.Option(help="Comma-separated metrics.", show_default="all")] = None,
+    n_splits: Annotated[int, flag(TRAINING, "Number of folds, 2 or more.", metavar="INTEGER")] = 10,
+    n_repeats: Annotated[int, flag(TRAINING, "Number of repeats, each with different folds.", metavar="INTEGER")] = 3,
+    groups: Annotated[
+        str | None,
+        flag(
+            TRAINING,
+            "Column of groups; rows of a group stay in the same fold.",
+            metavar="COLUMN",
+            complete=complete_column,
+        ),
+    ] = None,
+    stratify: Annotated[bool, flag(TRAINING, "Keep label frequencies equal in all folds.")] = True,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=VALUE of a setting to compare with on the same folds; may be repeated."),
+        flag(
+            TRAINING,
+            "A setting to compare with on the same folds; may be repeated.",
+            metavar="NAME=VALUE",
+            complete=complete_pairs({name: setting_values(name) for name in SETTINGS}),
+        ),
+    ] = None,
+    settings: dict,
+    metrics: Annotated[
+        str | None,
+        flag(OUTPUT, "Comma-separated metrics.", metavar="NAME,...", complete=complete_list(METRICS), default="all"),
     ] = None,
     plot: Plot = None,
     checkpoint: CheckpointFolder = None,
@@ -100,7 +127,7 @@ def cv(
     all_metrics: AllMetrics = False,
     as_json: Json = False,
 ) -> None:
-    """Repeated cross-validation; everything, thresholds included, is fitted on the training rows of each fold."""
+    """Run a repeated cross-validation. Everything, thresholds included, is fitted on the training rows of each fold."""
 
 
 @command(
@@ -111,12 +138,12 @@ def cv(
 def compare_heads(
     file: Table,
     *,
-    settings: dict,
     label_flags: Annotated[dict, "labels sep"],
-    n_splits: Annotated[int, typer.Option(help="Number of folds, 2 or more.")] = 5,
-    n_repeats: Annotated[int, typer.Option(help="Number of repeats, each with different folds.")] = 1,
+    n_splits: Annotated[int, flag(TRAINING, "Number of folds, 2 or more.", metavar="INTEGER")] = 5,
+    n_repeats: Annotated[int, flag(TRAINING, "Number of repeats, each with different folds.", metavar="INTEGER")] = 1,
+    settings: dict,
     plot: Plot = None,
     read_flags: Annotated[dict, f"{TABLE_FLAGS} format columns images"],
     as_json: Json = False,
 ) -> None:
-    """Compare softmax and sigmoid outputs of one network on the same folds."""
+    """Compare softmax and sigmoid outputs. Both are those of one network, on the same folds."""

@@ -192,6 +192,14 @@ def describe_fields(config_class: type) -> dict[str, str]:
     return {name: " ".join(description.split()) for name, description in entries}
 
 
+def summarize_fields(config_class: type) -> dict[str, str]:
+    """The first sentence of what the docstring says about each field: what a help page needs of it."""
+    return {
+        name: re.split(r"""(?<=\.)\s+(?=[A-Z"`(])""", text, maxsplit=1)[0]
+        for name, text in describe_fields(config_class).items()
+    }
+
+
 def fill_defaults(
     fields: Mapping[str, Field], values: Mapping[str, Any] | None, argument: str, owner: str, example: str
 ) -> dict[str, Any]:

@@ -16,10 +16,12 @@ MEMBER_BATCHINGS = ("auto", "together", "single")
 class RuntimeConfig(Settings):
     """Settings that change only speed, memory or what is shown, never the result beyond float noise.
 
+    The first sentence on each is its help on the command line.
+
     Args:
         devices: Devices that the members are spread over, 1 or more; "auto" is all of the default kind.
-        member_batching: How members train: "together" (as one leading axis), "single" (one after another), or "auto",
-            which depends on the shapes.
+        member_batching: How members train: "together", or "single", one after another. "together" is as one leading
+            axis; "auto" depends on the shapes.
         predict_batch_size: Rows per prediction step, 1 or more.
         compilation_cache: Whether compiled programs are kept in the user's cache folder for the next process.
         fast_layers: Whether faster layers of ours replace Keras' where those are slow (on a CPU; large dense ones too).
@@ -27,9 +29,9 @@ class RuntimeConfig(Settings):
             than ten seconds. 0 hides it.
         on_bad_image: "error" stops at an image that cannot be used; "skip" trains without such rows, and predicts no
             label for them.
-        executor: Where members and folds are trained: None in this process, "processes:N" in N worker processes, "ray"
-            or "ray://HOST:PORT" on Ray; in Python also an object with `submit` that returns futures, such as
-            `dask.distributed.Client().get_executor()`.
+        executor: Where members and folds are trained, if not in this process: "processes:N" in N worker processes,
+            "ray" or "ray://HOST:PORT" on Ray. None in this process; in Python also an object with `submit` that returns
+            futures, such as `dask.distributed.Client().get_executor()`.
     """
 
     devices: int | Literal["auto"] = setting(IntField("auto", 1))

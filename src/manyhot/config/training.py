@@ -110,91 +110,100 @@ def _checked_later(name: str, value: Any) -> Any:
 class TrainingConfig(Settings):
     """Settings that change the result.
 
+    The first sentence on each is its help on the command line.
+
     Args:
         n_members: Networks in the ensemble, 1 to 100,000; predictions are their mean. "auto" depends on the number of
             rows.
-        n_folds: Folds for out-of-fold scores, 2 to 10,000; each member is scored on the fold that it was not trained
+        n_folds: Folds for out-of-fold scores, 2 to 10,000. Each member is scored on the fold that it was not trained
             on. With fewer members than folds there are as many folds as members; a single member is scored on a
             held-out part (a tenth of the rows; up to a quarter of fewer than 1,000).
-        epochs: Passes over the training rows, at most, 1 or more; "auto": the number, doubled or halved from one that
-            depends on the number of rows, with the lowest loss on rows left out of some members' training. Networks for
-            images, Keras models of yours, streams, other losses, label weights and early stopping go by the rows alone.
+        epochs: Passes over the training rows, at most, 1 or more; "auto" compares several on rows left out of training.
+            It starts from a number that depends on the number of rows, doubles or halves it, and takes the one with the
+            lowest loss on rows left out of some members' training. Networks for images, Keras models of yours, streams,
+            other losses, label weights and early stopping go by the rows alone.
         batch_size: Rows per optimizer step, 1 or more; "auto" depends on the number of rows.
-        optimizer: "adamw", "adam", "sgd", or "compiled" (that of a compiled Keras model, with its learning rate and
-            schedule); "auto" is "compiled" where there is one, else "adamw".
+        optimizer: Optimizer; "auto" is "adamw". One of "adamw", "adam", "sgd", or "compiled" (that of a compiled Keras
+            model, with its learning rate and schedule); with such a model "auto" is "compiled".
         learning_rate: Peak learning rate, above 0.
         schedule: Learning rate over `epochs`: "constant", or decaying to zero by "cosine" or "linear".
         weight_decay: Decoupled weight decay of "adamw", 0 or more.
         momentum: Momentum of "sgd", from 0 to below 1.
         nesterov: Whether "sgd" uses Nesterov momentum.
-        early_stopping: Whether training stops when the loss on validation rows no longer improves; the best weights
-            are restored.
+        early_stopping: Whether training stops when the loss on validation rows no longer improves. The best weights are
+            restored.
         patience: Epochs without a better validation loss before a member stops, 1 or more.
         validation_fraction: Fraction of each member's training rows used as validation rows by `early_stopping`, 0.001
             to 0.5.
-        network: "mlp" (dense layers), "embedding_bag" (dense layers on learned word embeddings, for
-            text="embeddings"), "cnn", "resnet" or "convnext" (for images), "backbone" (a pretrained network for images,
-            fine-tuned), "unet" (labels for every pixel), "custom" (a Keras model of yours, in Python), or "auto": the
-            one of "mlp", "embedding_bag", "resnet", "backbone" and "unet" that suits features and targets.
-        hidden_layer_sizes: Units of each hidden layer, each 1 or more; () (on the command line: none) for no hidden
+        network: "mlp" for tables and text, "embedding_bag" for `text="embeddings"`, "cnn", "resnet", "convnext" or
+            "backbone" (pretrained) for images, "unet" for labels of pixels, or "auto", by features and targets. "mlp"
+            has dense layers, "embedding_bag" dense layers on learned word embeddings; "backbone" is fine-tuned;
+            "custom" is a Keras model of yours, in Python. "auto" is the one of "mlp", "embedding_bag", "resnet",
+            "backbone" and "unet" that suits features and targets.
+        hidden_layer_sizes: Units of each hidden layer, each 1 or more. () (on the command line: none) for no hidden
             layer.
-        branches: What the network "mlp" has beside its hidden layers, each with a loss of its own: "linear" (logits
-            straight from the columns), "bins" (hidden layers on each number's place among fixed bins), "bins+linear",
-            "none", or "auto": "linear" for sparse columns and TF-IDF, "bins" for up to 500 dense columns. The logits of
-            all branches are averaged, by weights that are chosen on out-of-fold scores.
+        branches: What the network "mlp" has beside its hidden layers: "linear" logits straight from the columns, hidden
+            layers on "bins" of numbers, both or "none"; "auto" goes by the columns. "linear", "bins", "bins+linear",
+            "none", or "auto": "linear" for sparse columns and TF-IDF, "bins" (each number's place among fixed bins) for
+            up to 500 dense columns. Each branch has a loss of its own. The logits of all branches are averaged, by
+            weights that are chosen on out-of-fold scores.
         activation: Activation of the hidden layers, by its Keras name.
         dropout: Fraction of hidden units dropped in training, 0 to 0.99.
         batch_norm: Whether hidden layers use batch normalization.
-        prior_bias: Whether the output bias starts at each label's log odds; "auto" does so except for a Keras model of
+        prior_bias: Whether the output bias starts at each label's log odds. "auto" does so except for a Keras model of
             yours.
-        preprocessing: "standard" (numbers scaled, gaps imputed, categories one-hot encoded), "none" (numbers as they
-            are), or "auto": "none" for a Keras model of yours, else "standard".
-        text: How text columns become numbers: "tfidf" (words, word pairs and character n-grams), "static" (mean of
-            static embeddings, from Model2Vec files), "embeddings" (word embeddings learned by the network),
-            "pretrained" (a frozen keras-hub transformer), or "custom" for a function of yours, in Python.
-        text_params: Parameters of `text` by name, such as {"max_words": 20000}; None for its defaults. "tfidf" has
-            max_words, max_characters and hashed, "static" model, "embeddings" max_words, buckets,
-            max_tokens, units and pool, "pretrained" preset, max_tokens and cache, "custom" name and cache.
-        image_params: Parameters for images by name, such as {"size": 128, "augment": "flip+shift"}; None for the
-            defaults. size, channels and fit bring images to one size; backbone, weights, fine_tune_epochs,
-            fine_tune_learning_rate and cache choose a pretrained network; filters, blocks, kernel and pool shape the
-            other networks; patch, tile and overlap are for "unet"; augment and strength set the data augmentation.
+        preprocessing: "standard" scales numbers, imputes gaps and one-hot encodes categories; "none" takes numbers as
+            they are. "auto" is "none" for a Keras model of yours, else "standard".
+        text: How text columns become numbers: "tfidf", "static" (pretrained word embeddings), "embeddings" (learned) or
+            "pretrained" (a transformer). "tfidf" is made of words, word pairs and character n-grams; "static" is the
+            mean of static embeddings, from Model2Vec files; "embeddings" are word embeddings learned by the network;
+            "pretrained" is a frozen keras-hub transformer; "custom" is a function of yours, in Python.
+        text_params: Parameters of `text` by name, such as max_words=20000 for "tfidf", model=FOLDER for "static" or
+            preset=FOLDER for "pretrained". A mapping in Python; None for the defaults. "tfidf" has max_words,
+            max_characters and hashed, "static" model, "embeddings" max_words, buckets, max_tokens, units and pool,
+            "pretrained" preset, max_tokens and cache, "custom" name and cache.
+        image_params: Parameters for images by name, such as size=128, augment=flip+shift or backbone=resnet50. A
+            mapping in Python; None for the defaults. size, channels and fit bring images to one size; backbone,
+            weights, fine_tune_epochs, fine_tune_learning_rate and cache choose a pretrained network; filters, blocks,
+            kernel and pool shape the other networks; patch, tile and overlap are for "unet"; augment and strength set
+            the data augmentation.
         loss: "binary_crossentropy", "focal", "asymmetric", "class_balanced", "distribution_balanced", "two_way",
-            "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" with
-            `head="softmax"`; "auto" is "binary_crossentropy", or "hill" with `positive_unlabeled`.
-        loss_params: Parameters of the loss by name, such as {"gamma": 2}; None for its defaults.
-        label_smoothing: How far targets move towards 0.5 in training, 0 to 0.99; 0 with `head="softmax"`.
-        label_weights: Label name -> weight of its entries in the loss, 0 or more (1 where not named); or "balanced":
-            positives weigh as much as negatives within each label, at most 10 times as much.
+            "zlpr", "hill", "entropy_maximization", "weak_negatives", or "categorical_crossentropy" for
+            `head="softmax"`. "auto" is "binary_crossentropy", or "hill" with `positive_unlabeled`.
+        loss_params: Parameters of `loss` by name, such as gamma=2 for "focal". A mapping in Python; None for the
+            defaults.
+        label_smoothing: How far targets move towards 0.5 in training, 0 to 0.99. 0 with `head="softmax"`.
+        label_weights: Weights of labels in the loss, 0 or more (1 where not named); or "balanced": positives weigh as
+            much as negatives within each label. In Python a mapping from label names, or "balanced", which weighs at
+            most 10 times as much.
         positive_unlabeled: Whether a 0 means "not recorded" rather than "no" (positive-unlabeled data). Assumes that
             which positives were recorded does not depend on the sample.
         head: Output activation: "sigmoid", or "softmax", which suits mutually exclusive labels only.
         allow_softmax: Whether softmax may be used on samples with several labels, for comparison.
         calibration: Calibration of probabilities on out-of-fold scores: "temperature", "platt", "beta", "isotonic",
-            "none", or "auto": the one with the best cross-validated log loss, "none" unless beaten (and always for
-            softmax, positive-unlabeled data and a Keras model of yours). The loss "two_way" only ranks: it is refused
-            with "none", and "auto" always compares for it.
-        decision: How scores become label sets: "auto" for thresholds that raise F1 and exact match over 0.5, as far as
-            that makes few more predictions wrong; thresholds tuned for "f1_macro", "fbeta_macro", "f1_micro",
-            "f1_samples", "jaccard_samples", "hamming", "cost", "precision", "recall" or "cardinality"; a "fixed"
-            threshold; or "top_k".
+            "none", or "auto", the one with the best cross-validated log loss. "auto" is "none" unless that is beaten
+            (and always for softmax, positive-unlabeled data and a Keras model of yours). The loss "two_way" only ranks:
+            it is refused with "none", and "auto" always compares for it.
+        decision: How scores become label sets: thresholds that raise F1 and exact match ("auto") or are tuned for
+            "f1_macro", "fbeta_macro", "f1_micro", "f1_samples", "jaccard_samples", "hamming", "cost", "precision",
+            "recall" or "cardinality"; a "fixed" threshold; or "top_k". "auto" raises F1 and exact match over 0.5, as
+            far as that makes few more predictions wrong.
         top_k: Labels predicted per sample by `decision="top_k"`, 1 or more.
-        min_f1: With `decision="f1_macro"`: a label whose best F1 stays below this is predicted only where it scores as
-            high as its highest out-of-fold score, 0 to 1; 0 for the exact optimum always. Without it a hopeless rare
-            label is predicted nearly everywhere.
-        decision_params: Further parameters of the decision by name, such as {"threshold": 0.5} for "fixed" or
-            {"min_precision": 0.9} for "precision" (needed there, as min_recall is for "recall"); None for its defaults.
-            A number per label is a mapping from label
-            names.
-        implies: Pairs (label, implied label): a sample with the first also gets the second; on the command line
+        min_f1: With `decision="f1_macro"`, 0 to 1: a label whose best F1 stays below this is predicted only at its very
+            highest scores. It is predicted only where it scores as high as its highest out-of-fold score; 0 for the
+            exact optimum always. Without it a hopeless rare label is predicted nearly everywhere.
+        decision_params: Parameters of `decision` by name, such as threshold=0.5 for "fixed" or min_precision=0.9 for
+            "precision". "precision" needs min_precision, "recall" min_recall. A mapping in Python; None for the
+            defaults. A number per label is a mapping from label names.
+        implies: Pairs (label, implied label): a sample with the first also gets the second. On the command line
             'car>vehicle,dog>animal'.
-        taxonomy: Pairs (label, parent), or a CSV file with the columns parent and child: in training, scores and
-            decisions a parent is at least what its descendants are (the maximum constraint); on the command line pairs
-            as for `implies`, or the file's name.
-        exclusive: Groups of labels of which at most one is predicted; on the command line 'day|night,in|out'.
+        taxonomy: Pairs (label, parent), or a CSV file with the columns parent and child: a parent is at least as likely
+            as its descendants. This holds in training, scores and decisions (the maximum constraint). On the command
+            line pairs as for `implies`, or the file's name.
+        exclusive: Groups of labels of which at most one is predicted. On the command line 'day|night,in|out'.
         min_labels: Labels predicted per sample, at least, 0 or more.
-        max_labels: Labels predicted per sample, at most, 1 or more; None (on the command line: none) for no limit.
-        dtype: "float32" or "float64".
+        max_labels: Labels predicted per sample, at most, 1 or more. None (on the command line: none) for no limit.
+        dtype: Numbers of training and prediction: "float32" or "float64".
         random_state: Seed of everything random, 0 to 4,294,967,295.
 
     Raises:

@@ -1,0 +1,75 @@
+"""The groups that options stand in on a help page, and which setting belongs to which."""
+
+from __future__ import annotations
+
+GROUPS = INPUT, OUTPUT, MODEL, TRAINING, DECISIONS, TEXT, IMAGES, ADVANCED = (
+    "Input",
+    "Output",
+    "Model",
+    "Training",
+    "Decisions",
+    "Text",
+    "Images",
+    "Advanced",
+)
+"""In the order of a page."""
+SETTING_GROUPS: dict[str, tuple[str, ...]] = {
+    OUTPUT: ("verbose",),
+    MODEL: (
+        "network",
+        "n_members",
+        "hidden_layer_sizes",
+        "branches",
+        "activation",
+        "dropout",
+        "batch_norm",
+        "prior_bias",
+        "preprocessing",
+        "head",
+        "allow_softmax",
+    ),
+    TRAINING: (
+        "epochs",
+        "n_folds",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "weight_decay",
+        "momentum",
+        "nesterov",
+        "early_stopping",
+        "patience",
+        "validation_fraction",
+        "loss",
+        "loss_params",
+        "label_smoothing",
+        "label_weights",
+        "positive_unlabeled",
+        "random_state",
+    ),
+    DECISIONS: (
+        "decision",
+        "decision_params",
+        "top_k",
+        "min_f1",
+        "calibration",
+        "implies",
+        "exclusive",
+        "taxonomy",
+        "min_labels",
+        "max_labels",
+    ),
+    TEXT: ("text", "text_params"),
+    IMAGES: ("image_params", "on_bad_image"),
+    ADVANCED: (
+        "executor",
+        "devices",
+        "member_batching",
+        "predict_batch_size",
+        "dtype",
+        "compilation_cache",
+        "fast_layers",
+    ),
+}
+"""Group -> fields of `TrainingConfig` and `RuntimeConfig`, in the order of a page."""
