@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import struct
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,11 @@ _HEAD_BYTES = 1 << 16
 _MAX_FOOTER_BYTES = 1 << 24
 _DELIMITERS = "\t;,|"
 _PARQUET = b"PAR1"
+# What damaged bytes lead to
+_ERRORS = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),
+    *(csv.Error, struct.error, zlib.error),
+)
 # Types of Thrift's compact protocol
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 
@@ -38,7 +44,7 @@ def read_column_names(path: Path) -> list[str]:
         with gzip.open(path, "rb") if is_packed else path.open("rb") as file:
             head = _decode(file.read(_HEAD_BYTES))
         return _json_names(head) if suffix in (".jsonl", ".ndjson") else _header_names(head, suffix)
-    except (OSError, EOFError, ValueError, LookupError, csv.Error, struct.error, RecursionError):
+    except _ERRORS:
         return []
 
 

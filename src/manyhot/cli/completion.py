@@ -1,11 +1,11 @@
-"""What Tab offers for the values of options: words, columns of the file, labels of the model; never an error."""
+"""What Tab offers for the values of options: words, columns of the file, labels of the model; never an error.
 
-from __future__ import annotations
+Annotations are evaluated: Typer asks for them at every start, and texts would be compiled each time.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -67,17 +67,12 @@ def complete_column_type(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_label(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer a label of the model."""
-    return [str(label) for label in _model_document(ctx).get("labels", ())]
+    return list(_thresholds(ctx))
 
 
 def complete_threshold(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer LABEL=THRESHOLD for each label of the model, with the threshold that it has."""
-    labels = complete_label(ctx, incomplete)
-    decision = _model_document(ctx).get("policy", {}).get("decision", {})
-    thresholds = decision.get("thresholds", [])
-    if len(thresholds) != len(labels):  # as with top_k
-        return [f"{label}=0.5" for label in labels]
-    return [f"{label}={threshold:.3g}" for label, threshold in zip(labels, thresholds, strict=True)]
+    return [f"{label}={threshold:.3g}" for label, threshold in _thresholds(ctx).items()]
 
 
 def complete_pairs(settings: dict[str, Sequence[str]]) -> Completion:
@@ -101,18 +96,29 @@ def _quoted(name: str) -> str:
 
 
 def _columns(ctx: typer.Context) -> list[str]:
-    path = ctx.params.get("file")
-    return read_column_names(Path(path)) if path is not None else []
+    path = _argument(ctx, "file")
+    return [] if path is None else read_column_names(path)
 
 
-def _model_document(ctx: typer.Context) -> dict[str, Any]:
-    """The document of the model file, unchecked: what is loaded is checked by who loads it."""
-    path = ctx.params.get("bundle")
+def _argument(ctx: typer.Context, name: str) -> Path | None:
+    """An argument that stands before the option; its words are left in `ctx.args`, for the option has no value yet."""
+    arguments = [parameter.name for parameter in ctx.command.params if parameter.param_type_name == "argument"]
+    place = arguments.index(name) if name in arguments else len(ctx.args)
+    path = ctx.params.get(name) or (ctx.args[place] if place < len(ctx.args) else None)
+    return Path(path).expanduser() if path else None
+
+
+def _thresholds(ctx: typer.Context) -> dict[str, float]:
+    """The labels of the model file with their thresholds, 0.5 where it has none; unchecked, for it is not loaded."""
+    path = _argument(ctx, "bundle")
     try:
-        with Path(path or "").open("rb") as file:
+        if path is None or not path.is_file():
+            return {}
+        with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if 0 < length <= _MAX_HEADER_BYTES else {}
+            header = json.loads(file.read(length)) if length <= _MAX_HEADER_BYTES else {}
         document = json.loads(header["__metadata__"]["manyhot"])["document"]
-        return document if isinstance(document.get("labels", []), list) else {}
+        thresholds = document["policy"]["decision"].get("thresholds") or [0.5] * len(document["labels"])
+        return {str(label): float(value) for label, value in zip(document["labels"], thresholds, strict=True)}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}

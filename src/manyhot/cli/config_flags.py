@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import Field, fields
+from functools import cache
 from typing import Annotated, Any, get_origin
 
 from manyhot.cli.completion import EXECUTORS, complete_words
@@ -23,6 +24,8 @@ from manyhot.validation import did_you_mean
 SETTINGS: dict[str, Field] = {
     f.name: f for config_class in (TrainingConfig, RuntimeConfig) for f in fields(config_class)
 }
+_HELP_TEXTS = summarize_fields(TrainingConfig) | summarize_fields(RuntimeConfig)
+_PARAMETER = re.compile(rf"""`({"|".join(SETTINGS)})(?:="(\w+)")?`""")
 RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text}
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
 # field -> its flags, where they are not the field's own name
@@ -95,23 +98,24 @@ def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramet
 
 
 def _setting_parameters(names: Collection[str]) -> Iterator[inspect.Parameter]:
-    help_texts = summarize_fields(TrainingConfig) | summarize_fields(RuntimeConfig)
     for group, group_names in SETTING_GROUPS.items():
-        for name in group_names:
-            if name not in names:
-                continue
-            if name == "verbose":
-                yield _keyword(name, Annotated[bool | None, flag(group, QUIET_HELP, *FLAG_NAMES[name], default=False)])
-                continue
-            option = flag(
-                group,
-                _as_flags(help_texts[name]),
-                *FLAG_NAMES.get(name, ()),
-                metavar=_metavar(name),
-                complete=complete_words(values) if (values := setting_values(name)) else None,
-                default=_shown_default(name),
-            )
-            yield _keyword(name, Annotated[SCALAR_TYPES.get(str(SETTINGS[name].type), str) | None, option])
+        yield from (_keyword(name, _setting_annotation(name, group)) for name in group_names if name in names)
+
+
+@cache
+def _setting_annotation(name: str, group: str) -> Any:
+    if name == "verbose":
+        return Annotated[bool | None, flag(group, QUIET_HELP, *FLAG_NAMES[name], default=False)]
+    values = setting_values(name)
+    option = flag(
+        group,
+        _as_flags(_HELP_TEXTS[name]),
+        *FLAG_NAMES.get(name, ()),
+        metavar=_metavar(name),
+        complete=complete_words(values) if values else None,
+        default=_shown_default(name),
+    )
+    return Annotated[SCALAR_TYPES.get(str(SETTINGS[name].type), str) | None, option]
 
 
 def setting_values(name: str) -> tuple[str, ...]:
@@ -128,10 +132,10 @@ def _as_flags(text: str) -> str:
     """A text about parameters, `head="softmax"`, as one about flags: `--head softmax`."""
 
     def replace(found: re.Match) -> str:
-        flag, value = found[1].replace("_", "-"), found[2]
-        return f"`--{flag} {value}`" if value else f"--{flag}"
+        flag_name = "--" + found[1].replace("_", "-")
+        return f"`{flag_name} {found[2]}`" if found[2] else flag_name
 
-    return re.sub(rf"""`({"|".join(SETTINGS)})(?:="(\w+)")?`""", replace, text)
+    return _PARAMETER.sub(replace, text)
 
 
 def _metavar(name: str) -> str | None:

@@ -123,9 +123,9 @@ def _row_lines(rows: list[Row], width: int, column: int) -> list[str]:
 
 def _wrap(text: str, width: int, first: int, later: int) -> str:
     """Lines of a text; a short default is not cut by the end of a line."""
-    kept = re.sub(r"\[default: .{1,16}\]$", lambda found: found[0].replace(" ", _HARD_SPACE), text)
+    joined = re.sub(r"\[default: .{1,16}\]$", lambda found: found[0].replace(" ", _HARD_SPACE), text)
     lines = textwrap.fill(
-        kept,
+        joined,
         width,
         initial_indent=" " * first,
         subsequent_indent=" " * later,
