@@ -148,7 +148,7 @@ def _styled(paragraphs: list[str], blocks: dict[str, str], epilog: list[str], wi
             text.highlight_regex(r"(?m)^\S+", "bold cyan")
         text.highlight_regex(r"(?<![\w-])--?[A-Za-z][\w-]*", "cyan")
         text.highlight_regex(r"\[(default|required)[^\]]*\]", "dim")
-        panels.append(Panel(text, title=heading, title_align="left", border_style="dim", width=width))
+        panels.append(Panel(text, title=f"[bold]{heading}", title_align="left", border_style="dim", width=width))
     console = Console(width=width, highlight=False)
     with console.capture() as page:
         before = Text("\n\n".join(paragraphs))
