@@ -97,7 +97,7 @@ def test_every_setting_is_a_flag_under_its_own_name(manyhot):
     shown = manyhot("train", "--help").out
     for field in (*fields(TrainingConfig), *fields(RuntimeConfig)):
         flag = FLAG_NAMES.get(field.name, (f"--{field.name.replace('_', '-')}",))[0]
-        assert re.search(rf"{flag}[ ,\n]", shown), field.name
+        assert re.search(rf"{flag}[ ,/\n]", shown), field.name
         assert field.name in describe_fields(TrainingConfig) | describe_fields(RuntimeConfig)
     assert set(SETTINGS) == {field.name for field in (*fields(TrainingConfig), *fields(RuntimeConfig))}
     parameters = package.MultiLabelClassifier().get_params()
