@@ -1,11 +1,15 @@
-"""A change of a file is not lost to another process that changes it too."""
+"""A change of a file is not lost to another process that changes it too; what killed processes leave is removed."""
 
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from manyhot.files import file_lock
+from manyhot import files
+from manyhot.files import file_lock, write_file
 
 ADD = """
 import sys, time
@@ -39,3 +43,55 @@ def test_an_error_inside_frees_the_lock(tmp_path):
 def test_a_folder_that_is_not_there_is_no_reason_to_fail(tmp_path):
     with file_lock(tmp_path / "missing" / "a"):
         pass
+
+
+def write_old(path, seconds):
+    path.write_bytes(b"half")
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+    return path
+
+
+def test_leftovers_of_the_same_file_are_removed_a_day_later(tmp_path):
+    day = files.LEFTOVER_SECONDS
+    old = write_old(tmp_path / ".model.0123456789abcdef.tmp", day + 60)
+    kept = [
+        write_old(tmp_path / ".model.00112233445566aa.tmp", day - 60),  # another process may write it
+        write_old(tmp_path / ".other.0123456789abcdef.tmp", day + 60),  # of another file
+        write_old(tmp_path / ".model.notes.tmp", day + 60),  # a person's
+    ]
+    files._leftovers.cache_clear()
+    write_file(tmp_path / "model.manyhot", b"new")
+    assert not old.exists()
+    assert all(path.exists() for path in kept)
+    write_file(tmp_path / "other.csv", b"new")
+    assert not kept[1].exists()
+
+
+def test_scratch_folders_of_killed_processes_are_removed_a_day_later(tmp_path):
+    script = (
+        "import os, sys, time; from pathlib import Path; from manyhot.files import scratch_folder\n"
+        "with scratch_folder(Path(sys.argv[1]), '.manyhot-') as folder:\n"
+        "    (folder / 'rows').write_bytes(b'rows'); print(folder, flush=True); time.sleep(60)"
+    )
+    folders, processes = [], []
+    for _ in range(2):
+        processes.append(subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True))
+        folders.append(Path(processes[-1].stdout.readline().strip()))
+    try:
+        processes[0].kill()
+        processes[0].wait()
+        with files.scratch_folder(tmp_path, ".manyhot-") as third:
+            assert third.stat().st_mode & 0o777 == 0o700
+            assert folders[0].exists()  # not a day old
+        for folder in folders:
+            then = time.time() - files.LEFTOVER_SECONDS - 60
+            os.utime(folder, (then, then))
+        with files.scratch_folder(tmp_path, ".manyhot-"):
+            assert not folders[0].exists()
+            assert folders[1].exists()  # its process works on
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert not third.exists()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import functools
+import glob
 import os
+import re
 import secrets
+import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +24,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+LEFTOVER_SECONDS = 24 * 3600  # after this long, a temporary file is one of a killed process
+_OWNER = ".owner"  # in a scratch folder, locked by the process that made it
 _CHUNK_BYTES = 2**24
+_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 _ADVICE = {
     errno.ENOENT: "the folder does not exist; create it first",
     errno.ENOTDIR: "what should be its folder is a file",
@@ -40,6 +48,7 @@ def atomic_write(target: Path) -> Iterator[int]:
     replaced = False
     try:
         old = _existing_status(target)
+        _remove_leftovers(target)
         folder = _open_folder(target.parent)
         temporary = target.parent / f".{target.stem[:40]}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -67,6 +76,26 @@ def atomic_write(target: Path) -> Iterator[int]:
                 os.unlink(temporary)
         if folder is not None:
             os.close(folder)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what killed processes left of the same file, once it is so old that no process still writes it."""
+    latest = time.time() - LEFTOVER_SECONDS
+    for path in _leftovers(str(target.parent)).pop(target.stem[:40], ()):
+        with suppress(OSError):  # another process was quicker, or it is not ours to remove
+            if path.lstat().st_mtime < latest:
+                path.unlink()
+
+
+@functools.lru_cache(maxsize=8)
+def _leftovers(folder: str) -> dict[str, list[Path]]:
+    """Temporary files by the stem of what they would have become, looked for once for each process and folder."""
+    found: dict[str, list[Path]] = {}
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if match := _TEMPORARY.fullmatch(name):
+                found.setdefault(match[1], []).append(Path(folder, name))
+    return found
 
 
 def _existing_status(target: Path) -> os.stat_result | None:
@@ -155,6 +184,53 @@ def _lock(descriptor: int) -> None:
             time.sleep(0.05)
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+@contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder that only its user can read, removed in the end; those of killed processes are removed a day later.
+
+    A file in it is locked as long as its process lives, however long that works.
+    """
+    for path in parent.glob(f"{glob.escape(prefix)}????????"):
+        with suppress(OSError):
+            if path.lstat().st_mtime < time.time() - LEFTOVER_SECONDS and not _is_in_use(path):
+                shutil.rmtree(path)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    descriptor = _try_lock(folder / _OWNER)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Whether a process that lives made the folder, or it is not ours."""
+    if hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid():
+        return True
+    descriptor = _try_lock(folder / _OWNER)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def _try_lock(path: Path) -> int | None:
+    """A descriptor of a file that is locked by it; None where another one has locked it, or none can."""
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
 
 
 def write_all(descriptor: int, content: memoryview) -> None:

@@ -12,23 +12,27 @@ from manyhot.cli import training_commands  # isort: split
 
 from manyhot.cli import model_commands
 from manyhot.cli.app import app
+from manyhot.cli.signals import StoppedError, ended_by_signals
 from manyhot.errors import ManyhotError
 
 __all__ = ["app", "main", "model_commands", "training_commands"]
 
-INTERRUPTED = 130
-
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run `manyhot` and exit with 0 (done), 1 (failed), 2 (wrong usage or input) or 130 (interrupted)."""
+    """Run `manyhot` and exit with 0 (done), 1 (failed), 2 (wrong usage or input) or 128 + the number of a signal."""
+    with ended_by_signals():
+        _run(args)
+
+
+def _run(args: Sequence[str] | None) -> None:
     try:
         app(args=list(args) if args is not None else None, prog_name="manyhot")
     except ManyhotError as error:
         _print_error(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _print_error("interrupted; nothing was written")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as interrupt:  # before or after a job
+        _print_error(str(StoppedError(interrupt)))
+        sys.exit(StoppedError(interrupt).exit_code)
     except BrokenPipeError:
         # who reads our output has enough; nothing more can be said to them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

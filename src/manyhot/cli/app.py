@@ -10,6 +10,7 @@ import typer
 
 from manyhot.cli.config_flags import expand_flags
 from manyhot.cli.help_pages import MAX_WIDTH, HelpCommand, HelpGroup
+from manyhot.cli.signals import StoppedError
 from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__
 
@@ -33,7 +34,10 @@ def command(
         def run(**arguments: Any) -> None:
             with pause_gc():  # JAX and Keras are imported only now
                 job = importlib.import_module(f"manyhot.cli.jobs.{declared.__name__}")
-            job.run(**arguments)
+            try:
+                job.run(**arguments)
+            except KeyboardInterrupt as interrupt:  # of which Typer would say nothing
+                raise StoppedError(interrupt) from None
 
         app.command(name, cls=HelpCommand, epilog=epilog)(expand_flags(declared, run, excluded))
         return declared

@@ -19,6 +19,7 @@ EXIT_SECONDS = 0.1  # that the end of the process waits for calls that were aban
 INTERRUPTED = 130  # exit code of a process that ends while an abandoned call still runs, as after Ctrl-C
 
 _abandoned: list[threading.Thread] = []
+_exit_codes: list[int] = []  # of the interrupts that abandoned them
 
 
 class DaemonPool:
@@ -70,6 +71,7 @@ class DaemonPool:
         else:
             if not _abandoned:
                 atexit.register(_leave)
+            _exit_codes.append(getattr(error, "exit_code", INTERRUPTED))
             _abandoned[:] = [thread for thread in (*_abandoned, *self._threads) if thread.is_alive()]
 
 
@@ -83,4 +85,4 @@ def _leave() -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # closed, or none at all
                 stream.flush()
-        os._exit(INTERRUPTED)
+        os._exit(_exit_codes[-1])

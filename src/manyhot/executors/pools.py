@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import tempfile
 import threading
 from abc import ABC, abstractmethod
@@ -17,7 +16,7 @@ import cloudpickle
 
 from manyhot.errors import InputError
 from manyhot.executors.work import FileHandle, Handle, Work, new_token
-from manyhot.files import cache_folder
+from manyhot.files import cache_folder, scratch_folder
 
 
 class Pool(ABC):
@@ -48,14 +47,11 @@ class Pool(ABC):
 @contextmanager
 def work_file(work: Work, folder: Path | None) -> Iterator[FileHandle]:
     """Work in a file of its own, in a folder that only its user can read."""
-    own_folder = Path(tempfile.mkdtemp(prefix="manyhot-", dir=folder))
-    try:
+    with scratch_folder(folder or Path(tempfile.gettempdir()), "manyhot-work-") as own_folder:
         path = own_folder / "work"
         with open(path, "wb") as file:
             dump(work, file)
         yield FileHandle(new_token(), str(path))
-    finally:
-        shutil.rmtree(own_folder, ignore_errors=True)
 
 
 def dump(work: Work, file: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, replace
@@ -22,6 +21,7 @@ from manyhot.data.splitting.folds import MemberRows, cross_fitting_splits, singl
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import untrained_policy
 from manyhot.errors import InputError
+from manyhot.files import scratch_folder
 from manyhot.models.checks import check_learnable
 from manyhot.models.cross_fitting import (
     CrossFit,
@@ -161,7 +161,7 @@ def encoded_rows(
     is_shared = job.runtime.executor is not None
     with ExitStack() as stack:
         if is_shared and snapshots is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".manyhot-", dir=folder)))
+            folder = stack.enter_context(scratch_folder(folder, ".manyhot-"))
         shards = stack.enter_context(Shards(folder, is_named=is_shared or snapshots is not None))
         summary = write_rows(job, shards, progress)
         if snapshots is not None:

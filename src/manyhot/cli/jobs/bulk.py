@@ -16,6 +16,7 @@ from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import SUFFIXES, write_predictions
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.cli.jobs.row_progress import RowProgress
+from manyhot.cli.signals import INTERRUPTED
 from manyhot.config.executor import check_executor
 from manyhot.data.readers.source import split_compression
 from manyhot.encoders.text.custom import TextFunction
@@ -30,7 +31,6 @@ from manyhot.files import file_lock
 from manyhot.reports.image_sheets import check_folder
 from manyhot.validation import one_of
 
-INTERRUPTED = 130
 MAX_SHOWN_ERRORS = 20
 
 
@@ -209,10 +209,11 @@ def _collect(
                 n_done += 1
                 if show is not None:
                     show(f"{n_done} of {len(parts)} files", n_done / len(parts))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         raise PartsError(
-            f"interrupted; {n_done} of {len(parts)} files are done; run the same command again for the others",
-            INTERRUPTED,
+            f"{str(interrupt) or 'interrupted'}; {n_done} of {len(parts)} files are done; run the same command again "
+            "for the others",
+            getattr(interrupt, "exit_code", INTERRUPTED),
         ) from None
     finally:
         manifest.write()

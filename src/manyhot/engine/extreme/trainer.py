@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
 from manyhot.config.training import TrainingConfig
+from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, FlatNonzeros, bucket, flatten_csr, lay_out, pad_rows
 from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
@@ -184,7 +185,13 @@ class _ExtremeTrainer:
         names = (self.networks.key, optimizer_key(self.config), self.step_config.key)
         key = ("many", *names, self.n_labels, self.list_size)
         build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
-        compiled = PROGRAMS.get_or_compile(key, build, args, donate=(0,))
+
+        def compile_program() -> Callable:
+            with use_dtype(self.config.dtype):
+                return PROGRAMS.get_or_compile(key, build, args, donate=(0,))
+
+        with DaemonPool(1) as pool:  # with very many labels it takes long, and an interrupt does not wait for it
+            compiled = pool.submit(compile_program).result()
         started = time.perf_counter()
         self.state, sums = compiled(*args)
         sums = jax.device_get(sums)
