@@ -107,12 +107,19 @@ class Answer:
 class Running:
     """A service in a thread."""
 
-    def __init__(self, paths: list[Path], token: str | None = None, hosts: tuple[str, ...] = (), **limits: Any) -> None:
+    def __init__(
+        self,
+        paths: list[Path],
+        token: str | None = None,
+        hosts: tuple[str, ...] = (),
+        origins: tuple[str, ...] = (),
+        **limits: Any,
+    ) -> None:
         bounds = Limits(**limits)
         self.service = Service(load_models(paths, [None] * len(paths), bounds, None), bounds)
         listener = open_listener("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
-        app = application(self.service, token, hosts)
+        app = application(self.service, token, hosts, origins)
 
         async def noting_app(scope, receive, send):
             self.loop = asyncio.get_running_loop()

@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -139,6 +141,7 @@ def test_the_state_is_told_before_and_after(bundles):
         answer = service.ask("GET", "/ready")
         assert (answer.status, answer.document["ready"], answer.document["state"]) == (503, False, "failed")
         assert service.ask("GET", "/health").document["message"] == "cannot start: RuntimeError: no memory"
+        service.service.models["matrix"].is_warm = False
         refused = service.predict({"rows": [[0] * 6]})
         assert (refused.status, "no memory" in refused.error["message"]) == (503, True)
     finally:
@@ -361,3 +364,41 @@ def test_an_image_too_large_is_refused(bundles):
         assert (answer.status, answer.error["column"]) == (413, "photo")
     finally:
         service.stop()
+
+
+def test_a_text_is_bounded_in_json_and_in_tables(running):
+    row = rows_of(songs(1))[0]
+    for text, status in (("é" * 500_001, 413), ("x" * 1_000_000, 200), ("x" * 1_000_001, 413)):
+        answer = running.predict({"rows": [row, {**row, "words": text}]})
+        assert answer.status == status
+        if status == 413:
+            assert (answer.error["row"], answer.error["column"]) == (2, "words")
+        table = pl.DataFrame([row, {**row, "words": text}]).write_csv().encode()
+        answer = running.ask("POST", "/predict", table, content_type="text/csv")
+        assert answer.status == status
+        if status == 413:
+            assert (answer.error["row"], answer.error["column"]) == (2, "words")
+
+
+def test_explaining_stops_when_its_time_is_up(running, monkeypatch):
+    served, explained = running.service.models["songs"], []
+
+    def slowly(features, options):
+        for _ in range(len(features)):
+            time.sleep(0.2)
+            explained.append(1)
+            yield {}
+
+    monkeypatch.setattr(served, "explain", slowly)
+    monkeypatch.setattr(running.service, "limits", replace(running.service.limits, response_seconds=0.5))
+    assert running.predict({"rows": rows_of(songs(40)), "explain": True}).status == 503
+    time.sleep(1.0)
+    assert len(explained) < 10  # it went on for no longer than it took to see that
+
+
+def test_texts_that_spreadsheets_run_are_guarded(running):
+    from manyhot.estimators.prediction_table import escape_formula
+
+    for start in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"):
+        assert escape_formula(f"{start}1") == f"'{start}1"
+    assert escape_formula("1＝") == "1＝"

@@ -283,6 +283,10 @@ def serve(
     allow_host: Annotated[
         list[str] | None, flag(INPUT, "Another host name to accept in requests; may be repeated.", metavar="NAME")
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        flag(INPUT, "Site whose pages may send requests, such as https://example.org; may be repeated.", metavar="URL"),
+    ] = None,
     max_body_bytes: Annotated[
         int | None, flag(ADVANCED, "Maximum size of a request in bytes.", metavar="INTEGER", default="16 MiB")
     ] = None,

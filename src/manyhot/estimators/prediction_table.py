@@ -11,7 +11,7 @@ from manyhot.data.samples import Samples
 from manyhot.errors import InputError
 
 EXPLANATION = "explanation"  # name of a column
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of text that spreadsheets take for a formula
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # of text that spreadsheets run as a formula
 
 
 def id_series(samples: Samples, n_before: int) -> pl.Series:
@@ -44,7 +44,7 @@ def to_csv(frame: pl.DataFrame, label_sep: str, with_header: bool) -> str:
 
 
 def escape_formula(text: str) -> str:
-    """Prefix text that starts with = + - @ TAB or CR with a quote, so that spreadsheets do not run it as a formula."""
+    """Prefix text that starts as a formula does with a quote, so that spreadsheets do not run it."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

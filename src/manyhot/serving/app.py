@@ -11,6 +11,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Router
@@ -21,7 +22,15 @@ from manyhot.reports.html import render
 from manyhot.reports.model_page import out_of_fold_page
 from manyhot.serving.addresses import Address
 from manyhot.serving.errors import RETRY_SECONDS, ApiError, service_unavailable
-from manyhot.serving.middleware import AccessLog, AllowedHosts, BearerToken, BodyLimits, Errors, SecurityHeaders
+from manyhot.serving.middleware import (
+    AccessLog,
+    AllowedHosts,
+    BearerToken,
+    BodyLimits,
+    Errors,
+    SameOrigin,
+    SecurityHeaders,
+)
 from manyhot.serving.model import ServedModel
 from manyhot.serving.openapi import model_card, openapi_document
 from manyhot.serving.pages import page_routes
@@ -29,14 +38,20 @@ from manyhot.serving.predict import Predict
 from manyhot.serving.state import Service
 
 GET, POST = ["GET"], ["POST"]
+CORS_METHODS, CORS_HEADERS = ("GET", "POST"), ("Authorization", "Content-Type")
 # A report brings a stricter policy along, with the fingerprints of its own style and script.
 REPORT_HEADERS = {"content-security-policy": "frame-ancestors 'none'"}
 
 Endpoint = Callable[[Request], Awaitable[Response]] | ASGIApp
 
 
-def application(service: Service, token: str | None = None, hosts: Collection[str] = ()) -> ASGIApp:
-    """The service; without a token it asks for none, without hosts any name is good."""
+def application(
+    service: Service, token: str | None = None, hosts: Collection[str] = (), origins: Collection[str] = ()
+) -> ASGIApp:
+    """The service; without a token it asks for none, without hosts any name is good.
+
+    Pages of `origins` may send requests and read the answers (CORS); those of other sites may not.
+    """
     endpoints = Endpoints(service, token is not None)
 
     @asynccontextmanager
@@ -47,6 +62,7 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
 
     routes = [
         *_model_routes("/predict", Predict(service), POST),
+        Address("/models/{name}/ready", endpoints.model_ready, methods=GET),
         *_model_routes("/labels", endpoints.labels, GET),
         *_model_routes("/model", endpoints.model, GET),
         *_model_routes("/report", endpoints.report, GET),
@@ -63,12 +79,15 @@ def application(service: Service, token: str | None = None, hosts: Collection[st
         Middleware(SecurityHeaders),
         Middleware(BodyLimits, service.limits),
         Middleware(Errors),
+        Middleware(SameOrigin, origins),
         *([Middleware(AllowedHosts, hosts)] if hosts else []),
         *([Middleware(BearerToken, token)] if token is not None else []),
     ]
     app: ASGIApp = router
     for middleware, args, _ in reversed(middlewares):
         app = middleware(app, *args)
+    if origins:
+        app = CORSMiddleware(app, origins, CORS_METHODS, CORS_HEADERS)
 
     async def service_app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = router  # so that the router raises what it refuses
@@ -87,7 +106,6 @@ class Endpoints:
 
     def __init__(self, service: Service, has_token: bool) -> None:
         self.service, self.has_token = service, has_token
-        self._reports: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
     async def labels(self, request: Request) -> Response:
@@ -123,8 +141,18 @@ class Endpoints:
 
     async def ready(self, request: Request) -> Response:
         """Whether requests are answered."""
-        document = {"ready": self.service.is_ready, **self.service.describe()}
+        models = {name: one.is_warm for name, one in self.service.models.items()}
+        document = {"ready": self.service.is_ready, **self.service.describe(), "models": models}
         if self.service.is_ready:
+            return _json(document)
+        return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether requests to one model are answered, which may be before the others are compiled."""
+        served = self.service.requested_model(request.scope)
+        is_ready = served.is_warm and not self.service.is_closing
+        document = {"ready": is_ready, "name": served.name}
+        if is_ready:
             return _json(document)
         return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
 
@@ -139,9 +167,9 @@ class Endpoints:
 
     def _render_report(self, served: ServedModel) -> bytes:
         with self._lock:
-            if served.name not in self._reports:
-                self._reports[served.name] = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
-            return self._reports[served.name]
+            if served.report is None:
+                served.report = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
+            return served.report
 
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

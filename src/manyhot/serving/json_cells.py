@@ -94,9 +94,10 @@ def to_boolean(cell: Any, name: str, i: int) -> float | None:
     raise cell_error(f"got {shorten(cell)}, expected true, false, 1, 0 or null", i, name)
 
 
-def cell_to_text(cell: Any, name: str, i: int) -> str | None:
+def cell_to_text(cell: Any, name: str, i: int, limits: Limits) -> str | None:
     """A cell as text in the form that `readers.columns.to_text` gives; None for missing."""
     if type(cell) is str:
+        check_text(cell, name, i, limits)
         if not cell or cell[0].isspace() or cell[-1].isspace():
             return to_text(pl.Series([cell], dtype=pl.String))[0]
         return None if cell == MISSING_MARK else cell
@@ -109,6 +110,15 @@ def cell_to_text(cell: Any, name: str, i: int) -> str | None:
     if type(cell) in (int, float) and abs(cell) < MAX_NUMBER:
         return to_text(pl.Series([float(cell)], dtype=pl.Float64))[0]
     raise cell_error(f"got {shorten(cell)}, expected text, a number, true, false or null", i, name)
+
+
+def check_text(text: str, name: str, i: int, limits: Limits) -> None:
+    """Refuse a text that is too long; each character is 1 to 4 bytes."""
+    if 4 * len(text) > limits.max_text_bytes:
+        n_bytes = len(text.encode("utf-8", errors="replace"))
+        if n_bytes > limits.max_text_bytes:
+            message = f"the text has {n_bytes} bytes, expected at most {limits.max_text_bytes}"
+            raise cell_error(message, i, name, 413)
 
 
 def to_image_bytes(cell: Any, name: str, i: int, limits: Limits) -> bytes:

@@ -124,7 +124,7 @@ class TableRowParser(BaseRowParser):
 
     def _texts(self, rows: Sequence[Any], names: Sequence[str]) -> list[list[str | None]]:
         """For each of some columns its n texts, None for missing."""
-        return [[cell_to_text(row[name], name, i) for i, row in enumerate(rows)] for name in names]
+        return [[cell_to_text(row[name], name, i, self.limits) for i, row in enumerate(rows)] for name in names]
 
     def _images(self, rows: Sequence[Any]) -> list[pl.Series]:
         columns = []

@@ -19,6 +19,7 @@ class Limits:
     max_columns: int = 10_000  # of a row, beyond twice what the model has
     max_depth: int = 32  # of JSON objects and lists, 1 to 256
     max_values: int = 2_000_000  # in one JSON text
+    max_text_bytes: int = 1_000_000  # of one cell of text
     max_pixels: int = MAX_PIXELS  # of one image, as its header says
     max_explain_rows: int = 100
     max_held_bytes: int = 2**28  # of all requests at once

@@ -29,6 +29,8 @@ logger = logging.getLogger(LOGGER_NAME)
 DRAIN_SECONDS = 2.0
 SMALL_BYTES = 65_536  # a body up to this size is read on before its answer, so that the connection lives
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which change and compute nothing
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # What needs no token: the state of the service, and the files of the pages, which ask for it.
 PUBLIC_PATHS = ("/health", "/ready", *PAGES)
 POLICY = b"content-security-policy"
@@ -218,6 +220,33 @@ def _error_response(error: Exception) -> Response:
         logger.error("unexpected error: %s at %s:%d", type(error).__name__, place.filename, place.lineno or 0)
         problem = ApiError(500, "unexpected error; see the service's log")
     return Response(problem.to_json(), problem.status, problem.headers, "application/json")
+
+
+class SameOrigin:
+    """Refuses what a browser sends for a page of elsewhere, and two hosts, of which a proxy may see the other."""
+
+    def __init__(self, app: ASGIApp, origins: Collection[str] = ()) -> None:
+        self.app, self.origins = app, frozenset(origin.lower().rstrip("/") for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) > 1:
+            raise ApiError(400, f"got {len(hosts)} headers Host, expected one", argument="Host")
+        if scope["method"] not in SAFE_METHODS:
+            host = hosts[0].decode("latin-1").lower() if hosts else ""
+            for name, value in scope["headers"]:
+                origin = value.decode("latin-1").lower()
+                if name == b"origin" and origin not in self.origins and not _is_same(origin, host):
+                    raise ApiError(403, "requests from pages of another site are refused", argument="Origin")
+        await self.app(scope, receive, send)
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Whether an origin is that of the service, whose scheme only a proxy before it knows."""
+    scheme, _, place = origin.partition("://")
+    port = DEFAULT_PORTS.get(scheme)
+    return port is not None and place.removesuffix(port) == host.removesuffix(port)
 
 
 class AllowedHosts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from manyhot import engine
 from manyhot.data.readers import read_bytes
@@ -26,6 +27,7 @@ from manyhot.models.model import Model
 from manyhot.models.prediction import sample_features
 from manyhot.serving.batching import Batches, Blocks
 from manyhot.serving.errors import ApiError
+from manyhot.serving.json_cells import check_text
 from manyhot.serving.json_rows import make_row_parser
 from manyhot.serving.limits import Limits
 from manyhot.serving.metrics import ModelCounts
@@ -40,6 +42,7 @@ WARM_UP_ENTRIES = (256, 1024, 4096, 16384)
 QUICK_BATCH = 64  # rows whose time says whether batches are scored on the event loop
 N_TIMINGS = 3  # how often that is measured; the shortest counts
 NOT_SERVED = "which cannot be served; use `manyhot predict`"
+EXPLAINED_TOGETHER = 8  # rows; between two such parts the time of a request is looked at
 CSV_ROWS = 4096  # rows of an uploaded table that are read at once
 
 
@@ -62,7 +65,11 @@ class ServedModel:
             raise InputError(f"is an extreme multi-label model, {NOT_SERVED}", file=path)
         if classifier.model_.labels_pixels:
             raise InputError(f"is a model for labels of pixels, {NOT_SERVED}", file=path)
-        self.name, self.classifier, self.limits = name, classifier, limits
+        self.name, self.path, self.classifier, self.limits = name, path, classifier, limits
+        self.is_warm, self.n_active = False, 0  # whether every shape is compiled; requests that are being answered
+        self.stamp: tuple[int, ...] | None = None  # of the file that it was loaded from
+        self.text: str | None = None  # folder of the transformer that encodes its texts
+        self.report: bytes | None = None  # once somebody has asked for it
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
         self.row_parser = make_row_parser(self.model.encoder, limits)
@@ -73,6 +80,14 @@ class ServedModel:
         self.counts = ModelCounts(self.labels, self.model.encoder)
         self.batches = Batches(self.score, self.max_batch_rows)
         self.batch_seconds = 0.0  # of 64 rows
+
+    def has_changed(self) -> bool:
+        """Whether its file is another one than it was loaded from."""
+        return file_stamp(self.path) != self.stamp
+
+    def reloaded(self) -> ServedModel:
+        """The model that is in its file now."""
+        return load_model(self.name, self.path, self.limits, self.text)
 
     @property
     def max_batch_rows(self) -> int:
@@ -113,7 +128,7 @@ class ServedModel:
         timed_batch = {name: block[np.zeros(QUICK_BATCH, dtype=np.int64)] for name, block in parsed.items()}
         self.batch_seconds = min(timeit.repeat(lambda: self.score(timed_batch), repeat=N_TIMINGS, number=1))
         try:
-            self.explain(self.row_parser.to_features([row]), self.parse_options({}))
+            next(self.explain(self.row_parser.to_features([row]), self.parse_options({})))
             self.can_explain = True
         except InputError:
             self.can_explain = False
@@ -150,12 +165,18 @@ class ServedModel:
         """Decisions, bool (n, l), under the options of a request; `default_decisions` are the model's."""
         return default_decisions if options.policy is self.model.policy else options.policy.decide(scores)
 
-    def explain(self, features: Any, options: PredictOptions) -> list[dict[str, Explanation]]:
-        """What spoke for and against labels of some rows, as the encoder takes them."""
+    def explain(self, features: Any, options: PredictOptions) -> Iterator[dict[str, Explanation]]:
+        """What spoke for and against labels of some rows, as the encoder takes them; a row at a time."""
         model = copy.copy(self.model)
         model.policy = options.policy
         labels = options.explain if isinstance(options.explain, list) else None
-        return list(explain_rows(model, features, self.model.scores(features), labels))
+        scores = self.model.scores(features)
+        if isinstance(features, Mapping):  # the inputs of a network of the user's, which are not explained
+            yield from explain_rows(model, features, scores, labels)
+            return
+        for first in range(0, len(scores), EXPLAINED_TOGETHER):
+            part = slice(first, first + EXPLAINED_TOGETHER)
+            yield from explain_rows(model, features[part], scores[part], labels)
 
     def read_table(self, content: bytes, format_name: str, options: PredictOptions) -> Iterator[tuple[Samples, Any]]:
         """The rows of an uploaded table, a piece at a time, each with what the encoder takes."""
@@ -170,7 +191,16 @@ class ServedModel:
             n_rows += samples.n_samples
             if n_rows > max_rows:
                 raise ApiError(422, f"has more than {max_rows} rows", argument="body")
+            self._check_texts(samples, n_rows - samples.n_samples)
             yield samples, sample_features(self.classifier.model_, samples)
+
+    def _check_texts(self, samples: Samples, first: int) -> None:
+        """Refuse texts that are too long, in a frame whose first row is the one after `first` others."""
+        if isinstance(samples.features, pl.DataFrame):
+            for column in samples.features.select(pl.col(pl.String)):
+                sizes = column.str.len_bytes().fill_null(0).to_numpy()
+                for i in np.flatnonzero(sizes > self.limits.max_text_bytes).tolist():
+                    check_text(column[i], column.name, first + i, self.limits)
 
     def _check_first_line(self, content: bytes) -> None:
         first_line = content[: max(content.find(b"\n"), 0) or len(content)]
@@ -191,5 +221,22 @@ def load_models(
             raise InputError(f"got {name!r}, expected a name without slashes", argument="name")
         if name in models:
             raise InputError(f"two models are called {name!r}; use NAME=FILE to give one another name", file=path)
-        models[name] = ServedModel(name, path, load(path, text=text), limits)
+        models[name] = load_model(name, path, limits, text)
     return list(models.values())
+
+
+def load_model(name: str, path: Path, limits: Limits, text: str | None) -> ServedModel:
+    """The model of a bundle."""
+    stamp = file_stamp(path)  # before it is read: a change meanwhile is seen the next time
+    served = ServedModel(name, path, load(path, text=text), limits)
+    served.stamp, served.text = stamp, text
+    return served
+
+
+def file_stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file; None where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

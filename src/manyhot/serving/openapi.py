@@ -36,9 +36,7 @@ RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"
 def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     """The whole document."""
     schema, names = _object(), _object(required=["models"])
-    ready = _operation("ready", "Whether the service is ready: 503 until everything is compiled.", _content(schema))
-    not_ready = {"description": "Not ready, or shutting down.", "headers": RETRY, "content": _content(schema)}
-    ready["responses"]["503"] = not_ready
+    ready = _ready_operation("ready", "Whether the service is ready: 503 until everything is compiled.")
     paths: Json = _paths(models[0], "", "")
     paths |= {
         "/health": {"get": _operation("health", "Whether the process is alive, and its state.", _content(schema))},
@@ -49,6 +47,8 @@ def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
     schemas: Json = {"Error": _error_schema()}
     for served in models:
         paths |= _paths(served, f"/models/{served.name}", f"_{served.name}")
+        is_ready = _ready_operation(f"ready_{served.name}", "Whether this model is ready: 503 until it is compiled.")
+        paths[f"/models/{served.name}/ready"] = {"get": {**is_ready, "tags": [f"Model {served.name}"]}}
         schemas[f"Row_{_schema_key(served)}"] = row_schema(served.model.encoder)
         schemas[f"Prediction_{_schema_key(served)}"] = _prediction_schema(served)
     document: Json = {
@@ -63,6 +63,14 @@ def openapi_document(models: Sequence[ServedModel], has_token: bool) -> Json:
         for path in ("/health", "/ready"):
             paths[path]["get"]["security"] = []
     return document
+
+
+def _ready_operation(name: str, summary: str) -> Json:
+    content = _content(_object())
+    operation = _operation(name, summary, content)
+    words = "Not ready, or shutting down."
+    operation["responses"]["503"] = {"description": words, "headers": RETRY, "content": content}
+    return operation
 
 
 def model_card(served: ServedModel) -> Json:

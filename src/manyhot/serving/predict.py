@@ -45,7 +45,8 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         served = self.service.requested_model(scope)
-        self.service.check_ready()
+        self.service.check_ready(served)
+        served.n_active += 1
         pieces: list[bytes] = []
         try:
             await self._read_body(receive, pieces)
@@ -60,6 +61,7 @@ class Predict:
         finally:
             self.service.release(sum(map(len, pieces)))
             pieces.clear()  # an error would keep them until its answer is gone
+            served.n_active -= 1
         await answer(scope, receive, send)
 
     async def _read_body(self, receive: Receive, pieces: list[bytes]) -> None:
@@ -117,7 +119,9 @@ def _respond_rows(served: ServedModel, deadline: float, read: ReadBody) -> Respo
             seconds = _remaining_seconds(deadline)
             batches.append(served.batches.submit_and_wait(parsed, len(batch_rows), seconds))
             if options.explain:
-                reasons += served.explain(served.row_parser.to_features(batch_rows), options)
+                for explained in served.explain(served.row_parser.to_features(batch_rows), options):
+                    _remaining_seconds(deadline)
+                    reasons.append(explained)
         except ApiError as api_error:
             raise api_error.shift_rows(first) from None
         except InputError as error:
@@ -142,8 +146,10 @@ def _respond_table(
         decisions = served.decide(options, scores, own_decisions)
         frame = prediction_frame(id_series(samples, n_rows), served.labels, scores, decisions)
         if options.explain:
-            reasons = served.explain(features, options)
-            texts = ["; ".join(explanation.brief() for explanation in row.values()) for row in reasons]
+            texts = []
+            for explained in served.explain(features, options):
+                _remaining_seconds(deadline)
+                texts.append("; ".join(explanation.brief() for explanation in explained.values()))
             frame = frame.with_columns(pl.Series(EXPLANATION, texts, dtype=pl.String))
         csv_parts.append(to_csv(frame, LABEL_SEP, with_header=not n_rows))
         n_rows += samples.n_samples

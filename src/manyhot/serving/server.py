@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -46,10 +46,11 @@ def serve(
     *,
     token: str | None = None,
     allow_hosts: Collection[str] = (),
+    allow_origins: Collection[str] = (),
     limits: Limits | None = None,
     text: str | None = None,
 ) -> None:
-    """Serve models until SIGINT or SIGTERM.
+    """Serve models until SIGINT or SIGTERM; SIGHUP loads those anew whose files have changed.
 
     Args:
         bundles: The model files.
@@ -58,6 +59,7 @@ def serve(
         port: The port; 0 for any free port, which is written to the log.
         token: The bearer token that requests must send; None to require none.
         allow_hosts: Further host names to accept in the header `Host`.
+        allow_origins: Origins, such as https://example.org, whose pages may send requests and read the answers.
         limits: Limits of requests; None for the defaults.
         text: Folder of the pretrained transformer that encodes texts.
 
@@ -68,7 +70,7 @@ def serve(
     limits_or_default = limits or Limits()
     service = Service(load_models(bundles, names, limits_or_default, text), limits_or_default)
     hosts = (*LOCAL, *allow_hosts) if is_loopback(host) or allow_hosts else ()
-    config = server_config(limits_or_default, application(service, token, hosts), host, port)
+    config = server_config(limits_or_default, application(service, token, hosts, allow_origins), host, port)
     listener = open_listener(host, port)
     address, bound_port = listener.getsockname()[:2]
     shown_address = f"[{address}]" if ":" in address else address
@@ -79,18 +81,25 @@ def serve(
         )
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*GC_THRESHOLDS)
-    run_until_signal(uvicorn.Server(config), listener)
+    run_until_signal(uvicorn.Server(config), listener, service.reload)
     logger.info("stopped")
 
 
-def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Run a server; a signal ends it in good order, and what uvicorn raises again afterwards ends nothing more."""
+def run_until_signal(server: uvicorn.Server, listener: socket.socket, reload: Callable[[], None]) -> None:
+    """Run a server; a signal ends it in good order, and what uvicorn raises again afterwards ends nothing more.
+
+    SIGHUP calls `reload`.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        reload()
+
+    handlers = dict.fromkeys(SIGNALS, stop) | ({signal.SIGHUP: hang_up} if hasattr(signal, "SIGHUP") else {})
     is_main = threading.current_thread() is threading.main_thread()  # no other may set handlers
-    old_handlers = {number: signal.signal(number, stop) for number in SIGNALS} if is_main else {}
+    old_handlers = {number: signal.signal(number, handler) for number, handler in handlers.items()} if is_main else {}
     try:
         server.run(sockets=[listener])
     finally:

@@ -24,6 +24,7 @@ from manyhot.validation import did_you_mean
 # A model that scores 64 rows faster does so on the event loop; another is left to its thread.
 QUICK_SECONDS = 0.01
 TRIM_BYTES = 2**22  # after requests of so many bytes, what was freed is given back to the system
+RETIRE_SECONDS = 0.05  # between two looks whether a model that was replaced still answers
 THREADS = 2  # threads for large requests, which are read and written beside the small ones
 
 logger = logging.getLogger(LOGGER_NAME)
@@ -39,8 +40,8 @@ class Service:
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="manyhot large requests")
         self.is_ready = self.is_closing = False
         self.failure: str | None = None
+        self._reloading = threading.Lock()
         self.n_held_bytes = self.n_active = self._max_held_bytes = 0
-        self._n_warm = 0  # models of which every shape is compiled
 
     def start(self) -> None:
         """Begin to compile, in a thread of its own."""
@@ -63,9 +64,9 @@ class Service:
         scope[MODEL] = name
         return self.models[name]
 
-    def check_ready(self) -> None:
-        """Refuse a request while not everything is compiled yet, or the service is about to end."""
-        if not self.is_ready:
+    def check_ready(self, served: ServedModel) -> None:
+        """Refuse a request while its model is not compiled yet, or the service is about to end."""
+        if self.is_closing or not served.is_warm:
             raise service_unavailable(self.describe()["message"])
 
     def describe(self) -> dict[str, str]:
@@ -77,7 +78,8 @@ class Service:
         if self.failure:
             return {"state": "failed", "message": f"cannot start: {self.failure}"}
         n = len(self.models)
-        which = f"model {min(self._n_warm + 1, n)} of {n}" if n > 1 else "the model"
+        n_warm = sum(served.is_warm for served in self.models.values())
+        which = f"model {min(n_warm + 1, n)} of {n}" if n > 1 else "the model"
         return {"state": "starting", "message": f"starting: compiling {which}; try again in a moment"}
 
     def reserve(self, n_bytes: int) -> None:
@@ -107,11 +109,7 @@ class Service:
     def _warm_up(self) -> None:
         try:
             for served in self.models.values():
-                start = time.perf_counter()
-                served.warm_up()
-                served.batches.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
-                self._n_warm += 1
-                logger.info("%s is ready after %.1f s", served.name, time.perf_counter() - start)
+                self._warm_up_model(served)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("cannot start")
@@ -119,6 +117,40 @@ class Service:
         gc.collect()
         gc.freeze()  # models and programs stay, and need not be looked through again and again
         self.is_ready = not self.is_closing
+
+    def _warm_up_model(self, served: ServedModel) -> None:
+        start = time.perf_counter()
+        served.warm_up()
+        served.batches.is_quick = served.row_parser.is_quick and served.batch_seconds < QUICK_SECONDS
+        served.is_warm = True
+        logger.info("%s is ready after %.1f s", served.name, time.perf_counter() - start)
+
+    def reload(self) -> None:
+        """Replace each model whose file has changed, in a thread; whoever asks meanwhile is answered by the old one."""
+        threading.Thread(target=self._reload, name="manyhot reload", daemon=True).start()
+
+    def _reload(self) -> None:
+        with self._reloading:
+            changed = [served for served in self.models.values() if served.has_changed()]
+            logger.info("reloading: %s", ", ".join(one.name for one in changed) or "no file has changed")
+            for old in changed:
+                try:
+                    new = old.reloaded()
+                    self._warm_up_model(new)
+                except Exception as error:  # the old one goes on
+                    logger.error("%s was not reloaded: %s", old.name, error)
+                    continue
+                self.models[old.name] = new
+                if self.default_model is old:
+                    self.default_model = new
+                time.sleep(RETIRE_SECONDS)  # a request that has just found it is counted by then
+                while old.n_active:
+                    time.sleep(RETIRE_SECONDS)
+                old.batches.close()
+                logger.info("%s was reloaded", old.name)
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     def _gauges(self) -> dict[str, Gauge]:
         return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from manyhot.errors import ManyhotError
+from manyhot.errors import InputError, ManyhotError
 from manyhot.serving.log import LOGGER_NAME, log_formatter
 
 
@@ -19,6 +20,7 @@ def run(
     port: int,
     token_file: Path | None,
     allow_host: Sequence[str] | None,
+    allow_origin: Sequence[str] | None,
     text: Path | None,
     log_format: str,
     quiet: bool,
@@ -45,11 +47,19 @@ def run(
             port,
             token=read_token(token_file),
             allow_hosts=allow_host or [],
+            allow_origins=[check_origin(origin) for origin in allow_origin or []],
             limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
             text=None if text is None else str(text),
         )
     finally:
         log.removeHandler(handler)
+
+
+def check_origin(origin: str) -> str:
+    """An origin as a browser names it."""
+    if not re.fullmatch(r"https?://[^/\s]+/?", origin):
+        raise InputError(f"got {origin!r}, expected an origin such as https://example.org", argument="--allow-origin")
+    return origin.lower().rstrip("/")
 
 
 def parse_bundle(argument: str) -> tuple[str | None, Path]:
