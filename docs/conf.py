@@ -1,10 +1,14 @@
 """How Sphinx builds the documentation site; `make docs` runs it."""
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for extensions/
 
+from extensions import notebooks
+
+import manyhot
 from manyhot import __version__
 
 project = "manyhot"
@@ -15,8 +19,9 @@ release = version = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "myst_parser",
+    "myst_nb",
     "extensions.math_markup",
+    "extensions.notebooks",
     "extensions.generated_pages",
 ]
 exclude_patterns = ["decisions", "extensions"]  # decisions are notes for contributors
@@ -24,6 +29,20 @@ templates_path = ["templates"]
 
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+# Notebooks run when the site is built, without a network. Their results are kept in build/notebooks until their cells
+# or the code of manyhot change; a cell that raises ends the build.
+BUILD = Path(__file__).parents[1] / "build"
+executed = notebooks.cache_folder(BUILD / "notebooks", Path(manyhot.__file__).parent)
+notebooks.prepare_kernels(files=executed / "files", keras_home=BUILD / "keras")
+has_mnist = notebooks.write_mnist(os.environ.get("MANYHOT_DATA"), BUILD / "keras")
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(executed / "cache")
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = nb_execution_show_tb = True
+nb_execution_excludepatterns = [] if has_mnist else [notebooks.MNIST_PAGE]
+nb_merge_streams = True
 
 default_role = "literal"  # docstrings mark code by single backticks
 napoleon_google_docstring = True

@@ -6,13 +6,14 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from extensions import command_line, http_api, metric_table
+from extensions import command_line, http_api, metric_table, notebooks
 
 LINE = re.compile(r"^% generated: ([\w-]+) ?(\S*)$", re.MULTILINE)
 SOURCES: dict[str, Callable[..., str]] = {
     "commands": command_line.to_markdown,
     "http": http_api.to_markdown,
     "metric": metric_table.to_markdown,
+    "mnist-note": notebooks.mnist_note,
 }
 
 

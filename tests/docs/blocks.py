@@ -1,4 +1,4 @@
-"""The code blocks of a page of the site, and what a comment above one says of how it is tested."""
+"""Code of the site's pages: blocks, with what a comment above says of how one is tested, and cells of notebooks."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,9 @@ from typing import NamedTuple
 SITE = Path(__file__).parents[2] / "docs"
 SECTIONS = ("get-started", "how-to", "explanation", "reference")
 NOTE = re.compile(r"^% test: (needs|exhaustive|not run|fails)(?:,? (.*))?$")
+
+
+NOTEBOOK = re.compile(r"^---\n(?:.*\n)*?file_format: mystnb\n(?:.*\n)*?---\n")
 
 
 class Block(NamedTuple):
@@ -21,6 +24,36 @@ class Block(NamedTuple):
 def pages() -> list[Path]:
     """The index, and the pages of every section."""
     return [SITE / "index.md", *sorted(page for name in SECTIONS for page in (SITE / name).rglob("*.md"))]
+
+
+def notebooks() -> list[Path]:
+    """The pages that are run when the site is built, and show their outputs."""
+    return [page for page in [*pages(), SITE / "gallery.md"] if is_notebook(page.read_text())]
+
+
+def is_notebook(text: str) -> bool:
+    """Whether a page is a notebook by its head."""
+    return NOTEBOOK.match(text) is not None
+
+
+class Cell(NamedTuple):
+    """One cell of code of a notebook."""
+
+    language: str  # "python" or "sh"
+    code: str
+    tags: tuple[str, ...]
+
+
+def code_cells(text: str) -> list[Cell]:
+    """The cells of code of a notebook, in their order; one that begins with %%sh is typed in a shell."""
+    cells = []
+    for body in re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        found = re.match(r":tags: \[(.*)\]\n", body)
+        tags = tuple(found[1].split(", ")) if found else ()
+        code = body[found.end() :] if found else body
+        is_shell = code.startswith("%%sh\n")
+        cells.append(Cell("sh" if is_shell else "python", code.removeprefix("%%sh\n").rstrip("\n"), tags))
+    return cells
 
 
 def code_blocks(text: str) -> list[Block]:
@@ -50,6 +83,6 @@ def needs_files(text: str) -> bool:
 
 
 def files_of(text: str) -> str | None:
-    """The page whose files a page uses: the one that its line `% test: after PAGE` names."""
+    """The page whose files a page uses: the one that its line `% test after: PAGE` names."""
     found = re.search(r"^% test after: (\S+)$", text, flags=re.MULTILINE)
     return found[1] if found else None

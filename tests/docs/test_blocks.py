@@ -1,5 +1,6 @@
 """Every block of code on the site runs, one page after another in a folder of its own, with small networks where a
-block says nothing of their size."""
+block says nothing of their size. Notebooks run when the site is built (test_site.py); of them only those cells run here
+whose files another page needs."""
 
 import contextlib
 import importlib.util
@@ -13,7 +14,7 @@ import pytest
 from manyhot.config import auto
 from manyhot.models.segmentation import training as pixel_training
 from tests.contract.test_docs import SIZES, assert_serves, small, typed, without_download
-from tests.docs.blocks import SITE, code_blocks, files_of, needs_files, pages
+from tests.docs.blocks import SITE, code_blocks, code_cells, files_of, is_notebook, needs_files, notebooks, pages
 from tests.fixtures.document_files import make_files, shallow_backbones
 
 PAGES = [page for page in pages() if code_blocks(page.read_text())]
@@ -48,7 +49,7 @@ def made_files(tmp_path_factory):
         if page not in folders:
             folders[page] = tmp_path_factory.mktemp(Path(page).stem)
             with contextlib.chdir(folders[page]):
-                run_page(SITE / page, ("",))
+                make_files(SITE / page)
         return folders[page]
 
     return make
@@ -75,6 +76,20 @@ def run_page(page, notes, made_files=None):
                 exec(code, names)
         else:
             exec(code, names)
+
+
+def make_files(page):
+    """Run what makes the files of a page: all of it, or the cells of a notebook that are tagged "files"."""
+    if not is_notebook(page.read_text()):
+        run_page(page, ("",))
+        return
+    for cell in code_cells(page.read_text()):
+        if "files" not in cell.tags:
+            continue
+        if cell.language == "sh":
+            type_lines(cell.code, name(page))
+        else:
+            exec(compile(cell.code, name(page), "exec"), {"__name__": "__main__"})
 
 
 def type_lines(code, where):
@@ -115,6 +130,25 @@ def test_what_does_not_run_everywhere_says_so(page):
         if block.note == "not run":
             assert block.detail
             assert "not run by a test" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("page", notebooks(), ids=name)
+def test_code_of_notebooks_is_run_by_the_build(page):
+    """A plain block would never run, and of several shell lines only the last one's failure would be seen."""
+    text = page.read_text()
+    assert code_blocks(text) == []
+    assert text.count("{code-cell}") == len(code_cells(text)) > 0
+    for cell in code_cells(text):
+        if cell.language == "sh":
+            assert len(cell.code.replace("\\\n", " ").splitlines()) == 1, cell.code
+
+
+def test_cells_are_read():
+    text = "```{code-cell} ipython3\n:tags: [files, hide-input]\nx\n```\n\n"
+    text += "```{code-cell} ipython3\n%%sh\nmanyhot demo\n```\n"
+    assert code_cells(text) == [("python", "x", ("files", "hide-input")), ("sh", "manyhot demo", ())]
+    assert not is_notebook(text)
+    assert is_notebook(f"---\nfile_format: mystnb\n---\n{text}")
 
 
 def test_notes_are_read():

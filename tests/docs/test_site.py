@@ -1,5 +1,7 @@
 """The site builds without a warning, shows what it says it shows, and needs no network to be read."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +12,8 @@ import pytest
 from manyhot.estimators.base import DOCUMENTATION
 from manyhot.evaluation.metrics import METRICS
 from tests.contract.test_names import COMMANDS, old_names
-from tests.docs.blocks import SITE, pages
+from tests.docs.blocks import SITE, code_cells, notebooks, pages
+from tests.fixtures.browser import watched
 
 sys.path.insert(0, str(SITE))
 
@@ -30,6 +33,73 @@ def built(tmp_path_factory):
 def test_builds_without_a_warning(built):
     for page in pages():
         assert (built / page.relative_to(SITE).with_suffix(".html")).is_file(), page
+
+
+PICTURES = {
+    "get-started/songs": 1,
+    "get-started/softmax-or-sigmoid": 2,
+    "get-started/cross-validation": 1,
+    "gallery": 7,
+}
+"""Notebook -> pictures that it shows at least; the page of digits has six where MNIST is at hand."""
+
+
+def has_mnist():
+    return os.path.isdir(os.path.join(os.environ.get("MANYHOT_DATA", ""), "mnist"))
+
+
+def test_get_started_pages_are_notebooks_to_download():
+    assert {page.name for page in notebooks()} == {
+        *(page.name for page in (SITE / "get-started").glob("*.md")),
+        "gallery.md",
+    }
+    for page in notebooks():
+        assert f" <{page.stem}.ipynb>`" in page.read_text(), page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", notebooks(), ids=lambda page: page.stem)
+def test_notebooks_show_what_their_cells_gave(built, page):
+    """In the page and in the notebook to download, every cell was run and none raised."""
+    name = str(page.relative_to(SITE))[:-3]
+    html = (built / f"{name}.html").read_text()
+    [download] = re.findall(rf'href="([^"]*_downloads/[0-9a-f]+/{page.stem}\.ipynb)"', html)
+    book = json.loads((built / name).parent.joinpath(download).resolve().read_text())
+    cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert len(cells) == sum("remove-cell" not in cell.tags for cell in code_cells(page.read_text()))
+    if page.name == "digits.md" and not has_mnist() and not outputs:
+        assert "MNIST was not at hand" in html
+        return
+    assert "MNIST was not at hand" not in html
+    assert all(cell["execution_count"] for cell in cells)
+    assert {output["output_type"] for output in outputs} <= {"stream", "display_data", "execute_result"}
+    assert not any(output.get("name") == "stderr" for output in outputs)
+    assert "Traceback (most recent call last)" not in html
+    assert 'class="output traceback' not in html
+    assert html.count('class="cell_output') >= len([cell for cell in cells if cell["outputs"]]) > 0
+    shown = len(re.findall(r"<svg style=|<img [^>]*_images/", html))
+    assert shown >= (6 if page.name == "digits.md" else PICTURES.get(name, 0))
+
+
+@pytest.mark.slow
+def test_the_live_report_is_a_whole_page_that_the_site_links_to(built):
+    report = built / "live/songs-report.html"
+    assert "mood_sad" in report.read_text()
+    for name in ("index", "report", "gallery", "get-started/songs"):
+        page = built / f"{name}.html"
+        [address] = set(re.findall(r'href="([^"]*songs-report\.html)"', page.read_text()))
+        assert (page.parent / address).resolve() == report, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [375, 1440])
+def test_no_page_is_wider_than_its_window(browser, built, width):
+    """Wide outputs, tables and pictures scroll or shrink by themselves."""
+    with watched(browser, lambda url: url.startswith(("file:", "data:")), width, "dark") as (window, _):
+        for page in (built / page.relative_to(SITE).with_suffix(".html") for page in notebooks()):
+            window.goto(page.as_uri())
+            assert window.evaluate("document.documentElement.scrollWidth") <= width, page
 
 
 @pytest.mark.slow
