@@ -57,7 +57,7 @@ floors:  ## the same with the lowest versions that pyproject.toml declares, on t
 
 check: lint fast  ## before every commit
 
-docs: $(VENV)/.test  ## the site in build/docs, without a warning; what the documents show runs
+docs: $(VENV)/.test  ## the site in build/docs, without a warning; what the documents show runs; MANYHOT_DATA for all of it
 	$(BIN)/python -m sphinx -b html -q -W --keep-going -d build/docs-trees docs build/docs
 	$(BIN)/python -m pytest $(PARALLEL) tests/contract/test_docs.py tests/docs
 

@@ -17,6 +17,8 @@ from tests.fixtures.browser import watched
 
 sys.path.insert(0, str(SITE))
 
+pytestmark = pytest.mark.timeout(1800)  # the first test that asks for the site waits for its notebooks
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
