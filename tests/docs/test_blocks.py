@@ -49,7 +49,7 @@ def made_files(tmp_path_factory):
         if page not in folders:
             folders[page] = tmp_path_factory.mktemp(Path(page).stem)
             with contextlib.chdir(folders[page]):
-                make_files(SITE / page)
+                make_page_files(SITE / page)
         return folders[page]
 
     return make
@@ -78,7 +78,7 @@ def run_page(page, notes, made_files=None):
             exec(code, names)
 
 
-def make_files(page):
+def make_page_files(page):
     """Run what makes the files of a page: all of it, or the cells of a notebook that are tagged "files"."""
     if not is_notebook(page.read_text()):
         run_page(page, ("",))
