@@ -42,7 +42,6 @@ nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = nb_execution_show_tb = True
 nb_execution_excludepatterns = [] if has_mnist else [notebooks.MNIST_PAGE]
-nb_merge_streams = True
 
 default_role = "literal"  # docstrings mark code by single backticks
 napoleon_google_docstring = True

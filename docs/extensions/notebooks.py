@@ -12,8 +12,10 @@ from typing import Any
 
 import nbformat
 import numpy as np
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
 
 ADDRESS = "https://manyhot.readthedocs.io/en/stable/"
 MNIST_PAGE = "get-started/digits.md"
@@ -120,8 +122,30 @@ def _copy_live_files(app: Sphinx, error: Exception | None) -> None:
         shutil.copyfile(file, target)
 
 
+class MergeStreams(SphinxTransform):
+    """Joins what a cell printed in pieces; `nb_merge_streams` would break the line where a piece ends."""
+
+    default_priority = 400
+
+    def apply(self, **kwargs: Any) -> None:
+        """Join neighbours of the same stream."""
+        for cell in self.document.findall(nodes.container):
+            if cell.get("nb_element") != "cell_code_output":
+                continue
+            last = None
+            for node in list(cell.children):
+                is_stream = isinstance(node, nodes.literal_block) and "output" in node["classes"]
+                if is_stream and last is not None and node["classes"] == last["classes"]:
+                    text = last.astext() + node.astext()
+                    last.rawsource, last.children = text, [nodes.Text(text)]
+                    cell.remove(node)
+                else:
+                    last = node if is_stream else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write what readers download, and the files that notebooks leave for the site."""
+    app.add_transform(MergeStreams)
     app.connect("env-updated", _write_downloads)
     app.connect("build-finished", _copy_live_files)
     return {"parallel_read_safe": True}

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,10 @@ def test_notebooks_show_what_their_cells_gave(built, page):
     assert "Traceback (most recent call last)" not in html
     assert 'class="output traceback' not in html
     assert html.count('class="cell_output') >= len([cell for cell in cells if cell["outputs"]]) > 0
+    text = unescape(re.sub("<[^>]+>", "", html))
+    for cell in cells:  # a stream comes in pieces, which the page joins
+        printed = "".join("".join(output["text"]) for output in cell["outputs"] if output["output_type"] == "stream")
+        assert printed.strip() in text, cell["source"]
     shown = len(re.findall(r"<svg style=|<img [^>]*_images/", html))
     assert shown >= (4 if page.name == "digits.md" else PICTURES.get(name, 0))
 
