@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import nbformat
 import numpy as np
 from docutils import nodes
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
@@ -103,11 +105,18 @@ def _to_plain_markdown(text: str, name: str) -> str:
 
 
 def _write_downloads(app: Sphinx, env: Any) -> None:
-    """Rewrite the notebooks that myst-nb left, before they are copied into the site."""
+    """Rewrite the notebooks that myst-nb left, before they are copied into the site.
+
+    It leaves one whose results were kept from an earlier build without its outputs.
+    """
+    cache = get_cache(env.mystnb_config.execution_cache_path)
     for name in env.found_docs:
         file = Path(env.mystnb_config.output_folder) / f"{name}.ipynb"
         if file.is_file():
-            nbformat.write(to_download(nbformat.read(file, as_version=4), name), file)
+            book = nbformat.read(file, as_version=4)
+            with suppress(KeyError):  # not executed, or rewritten already
+                book = cache.merge_match_into_notebook(book)[1]
+            nbformat.write(to_download(book, name), file)
 
 
 def _copy_live_files(app: Sphinx, error: Exception | None) -> None:
