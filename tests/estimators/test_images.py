@@ -151,11 +151,11 @@ def test_bad_images_are_skipped_or_refused(files):
         model.predict(broken)
     assert (caught.value.row, caught.value.column) == (2, "photo")
     model = copy(model).set_params(on_bad_image="skip")
-    with pytest.warns(ManyhotWarning, match="1 row was not answered"):
+    with pytest.warns(ManyhotWarning, match="1 row was not predicted"):
         scores = model.predict_proba(broken)
     assert np.isnan(scores[1]).all()
     np.testing.assert_array_equal(np.delete(scores, 1, 0), np.delete(model.predict_proba(paths), 1, 0))
-    with pytest.warns(ManyhotWarning, match="not answered"):
+    with pytest.warns(ManyhotWarning, match="not predicted"):
         assert model.predict_labels(broken)[1] == set()
     weights = np.arange(1, len(Y) + 1)
     told = {**SMALL, "on_bad_image": "skip"}
@@ -173,7 +173,7 @@ def test_warnings_of_manyhot_are_filtered_by_their_category(files):
     model = copy(model).set_params(on_bad_image="skip")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        with pytest.raises(ManyhotWarning, match="1 row was not answered"):
+        with pytest.raises(ManyhotWarning, match="1 row was not predicted"):
             model.predict_proba(broken)
         warnings.simplefilter("ignore", ManyhotWarning)
         assert np.isnan(model.predict_proba(broken)[1]).all()

@@ -112,7 +112,7 @@ NETWORK_SETTINGS: dict[str, Field] = {
 PIXEL_SETTINGS: dict[str, Field] = {
     "patch": IntField(2, 1, 8, "edge of the squares of pixels that the network for pixels sees as one place"),
     "tile": IntField(256, 16, MAX_EDGE, "for pixels: edge of the tiles that larger images are cut into"),
-    "overlap": FloatField(0.25, 0.0, 0.9, "for pixels: share of a tile's edge that the next tile answers too"),
+    "overlap": FloatField(0.25, 0.0, 0.9, "for pixels: share of a tile's edge that the next tile covers too"),
 }
 """Settings of the network that labels pixels, and of the tiles that it sees."""
 

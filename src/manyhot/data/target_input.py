@@ -94,7 +94,7 @@ def resolve_targets(samples: Samples | None, y: Any, labels: Sequence[str] | Non
                 "these samples list very many labels; ExtremeMultiLabelClassifier takes them", argument="y"
             )
         if samples.targets is None or samples.labels is None:
-            raise InputError("these samples carry no labels", argument="y")
+            raise InputError("these samples have no labels", argument="y")
         return samples.targets, samples.labels.names
     if y is None:
         raise InputError(

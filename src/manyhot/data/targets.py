@@ -97,6 +97,6 @@ def check_size(n_rows: int, n_labels: int) -> None:
     if n_rows * n_labels > MAX_TARGETS:
         raise InputError(
             f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "
-            "(manyhot train --extreme) keeps targets sparse and answers with the best labels of a row",
+            "(manyhot train --extreme) keeps targets sparse and predicts the best labels of a row",
             argument="y",
         )

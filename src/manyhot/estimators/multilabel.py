@@ -697,5 +697,5 @@ class MultiLabelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
             self.model_, self._features(X), is_calibrated, self.on_bad_image, samples
         )
         if invalid:
-            warnings.warn(describe_invalid(invalid, "not answered"), ManyhotWarning, stacklevel=3)
+            warnings.warn(describe_invalid(invalid, "not predicted"), ManyhotWarning, stacklevel=3)
         return scores

@@ -82,7 +82,7 @@ def test_what_is_left_out_is_below_what_is_said():
     left = sorted(set(range(200)) - set(order))
     assert more == "and 160 more below 0.49"
     assert 0.48 <= max(scores[left]) < 0.49
-    assert shown_labels(np.ones(41), np.ones(41, dtype=bool))[1] == "and 1 more, 1 of them answered"
+    assert shown_labels(np.ones(41), np.ones(41, dtype=bool))[1] == "and 1 more, 1 of them predicted"
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (1200, 150), (150, 1200)])

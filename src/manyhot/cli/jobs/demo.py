@@ -44,7 +44,7 @@ def run(output: Path, files: Path | None, as_json: bool, quiet: bool) -> None:
     images = write_tables(train_file, new_file)
     model, predictions_file = folder / "digits.manyhot", folder / "predictions.csv"
 
-    show("1. THE DATA: scikit-learn's digits. A picture carries several labels at once: its digit, '5 or more',")
+    show("1. THE DATA: scikit-learn's digits. A picture has several labels at once: its digit, '5 or more',")
     show(f"   and 'has a closed loop' ({', '.join(map(str, LOOPS))}). {N_NEW} pictures are kept aside as new ones.\n")
     samples = read(train_file, ReadOptions(labels="is *"))
     show(f"   {train_file}: {describe_samples(samples)}")

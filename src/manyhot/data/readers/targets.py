@@ -226,7 +226,7 @@ def _unseen_advice(found: Sequence[str], names: Sequence[str]) -> str:
 
 def _unseen_notes(unseen: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
-        f"the label {name!r} was not there in training and is left out ({n_rows} rows carry it)"
+        f"the label {name!r} was not there in training and is left out ({n_rows} rows have it)"
         for name, n_rows in unseen.items()
     )
 

@@ -102,7 +102,7 @@ def check_data(
 
 def _from_samples(samples: Samples, y: Any) -> _CheckInputs:
     if y is not None:
-        raise InputError("Samples carry their own targets; leave y out", argument="y")
+        raise InputError("Samples have their own targets; omit y", argument="y")
     if samples.targets is None or samples.labels is None:
         raise InputError("there are no labels to check; say where they are", file=samples.source or None)
     ids, targets = samples.row_ids(), samples.targets

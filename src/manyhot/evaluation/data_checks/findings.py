@@ -30,8 +30,8 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "one_label_per_row": Kind(
         "statements about all labels",
-        "Sigmoids would let several apply at once; use them only if later rows may carry several labels.",
-        "Use sigmoids only if later rows may carry several labels.",
+        "Sigmoids would let several apply at once; use them only if later rows may have several labels.",
+        "Use sigmoids only if later rows may have several labels.",
     ),
     "constant": Kind(
         "labels do not vary",
@@ -82,13 +82,13 @@ KINDS: dict[str, Kind] = {
     ),
     "unknown": Kind(
         "labels are mostly unknown",
-        "Unknown entries are never counted as no; make sure that what is known was not picked by the answer.",
-        "Unknown entries are never counted as no; make sure that what is known was not picked by the answer.",
+        "Unknown entries are never counted as negative; check that whether an entry is known does not depend on the label.",
+        "Unknown entries are never counted as negative; check that whether an entry is known does not depend on the label.",
     ),
     "implied": Kind(
         "implications between labels",
-        "If this is a rule, hand it on and every answer will keep it; if not, check how the rows were labelled.",
-        "Where these are rules, hand them on and every answer will keep them: implies=[('child', 'parent')], which "
+        "If this is a rule, pass it on and every prediction will obey it; if not, check how the rows were labelled.",
+        "Where these are rules, pass them on and every prediction will obey them: implies=[('child', 'parent')], which "
         "DataChecks.implications() lists, or --implies 'child>parent'; where not, check how the rows were labelled.",
     ),
     "exclusive": Kind(

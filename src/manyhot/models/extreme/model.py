@@ -89,7 +89,7 @@ def train_extreme_model(
     train, held_out = split_held_out(fingerprints(blocks), config)
     train_targets = targets[train]
     if not train_targets.nnz:
-        raise InputError("no row of those trained on carries any label, so there is nothing to learn", argument="y")
+        raise InputError("no training row has any label, so there is nothing to learn", argument="y")
     resolved = resolve_extreme_sizes(inputs.config, len(train))
     spec = build_trunk_spec(config, encoder)
     factory = spec.factory(networks.MemberInitializer(config.random_state, None, config.dtype))

@@ -106,12 +106,12 @@ def extreme_text(report: Mapping[str, Any]) -> str:
     decision_text = (
         f"Answers at one threshold for all labels ({tuned}), the first {int(decisions['max_predictions'])} of a row at "
         f"most:\nmicro F1 {_number(decisions['f1_micro'])}, precision {_number(decisions['precision_micro'])}, recall "
-        f"{_number(decisions['recall_micro'])}; {_number(decisions['predictions_per_row'])} answers a row."
+        f"{_number(decisions['recall_micro'])}; {_number(decisions['predictions_per_row'])} predictions per row."
     )
     notes = report.get("notes", ())
     note_text = ["Notes\n" + bullets(notes)] if notes else []
-    legend = "The baseline answers the most frequent labels to every row. Rows without labels count 0."
-    metrics = text_table(["first answers", "value", "baseline"], rows) + "\n" + legend
+    legend = "The baseline predicts the most frequent labels for every row. Rows without labels count 0."
+    metrics = text_table(["top labels", "value", "baseline"], rows) + "\n" + legend
     return "\n\n".join([headline, metrics, decision_text, *note_text])
 
 

@@ -66,7 +66,7 @@ def resolve_extreme_targets(
     if samples is None:
         raise InputError(f"requires y to be passed, but the target y is None; expected {EXPECTED}", argument="y")
     if samples.labels is None:
-        raise InputError("these samples carry no labels", argument="y")
+        raise InputError("these samples have no labels", argument="y")
     return samples.targets if samples.sparse_targets is None else samples.sparse_targets, samples.labels.names
 
 

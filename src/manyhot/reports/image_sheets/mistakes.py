@@ -64,8 +64,8 @@ def lay_out(errors: ErrorSheet) -> tuple[float, float, tuple[Part, ...]]:
     parts = []
     content_width = max(440.0, text_width(_subtitle(errors), 13))
     for caption, tiles, n in (
-        ("Answered, but the label does not hold", errors.false_positives, errors.n_false_positives),
-        ("Missed: the label holds, but is not answered", errors.false_negatives, errors.n_false_negatives),
+        ("False positives: predicted, but the label does not hold", errors.false_positives, errors.n_false_positives),
+        ("False negatives: the label holds, but is not predicted", errors.false_negatives, errors.n_false_negatives),
     ):
         if not n:
             continue

@@ -24,7 +24,7 @@ VALUE_WIDTH = 44.0
 TICK_WIDTH = 17.0
 GAP = 6.0
 SCALE_WIDTH = 90.0
-NOT_ANSWERED = " (not answered)"
+NOT_ANSWERED = " (not predicted)"
 WIDEST_SUMS = "for +888.88, against \u2212888.88"  # what stands under a map has room for so much
 # up to so many labels: units of a row, units of its letters
 STEPS = ((12, 24.0, 13.0), (24, 20.0, 13.0), (MAX_LABELS, 17.0, 12.0))
@@ -97,7 +97,7 @@ def shown_labels(scores: np.ndarray, decisions: np.ndarray) -> tuple[list[int], 
         return order, ""
     bound = math.floor(float(scores[remaining].max()) * 100 + 1) / 100
     n_predicted = int(decisions[remaining].sum())
-    predicted_text = f", {n_predicted} of them answered" if n_predicted else ""
+    predicted_text = f", {n_predicted} of them predicted" if n_predicted else ""
     return order, f"and {len(remaining)} more{f' below {bound:.2f}' if bound <= 1 else ''}{predicted_text}"
 
 
@@ -213,9 +213,9 @@ def _draw_bars(sheet: Canvas, layout: Layout, row: PredictionSheet) -> None:
         sheet.text(x0, legend_y, layout.more, 12, colour=SOFT)
         legend_y += 17
     sheet.tick(x0, legend_y, 10, BLUE)
-    sheet.text(x0 + 15, legend_y, "answered", 12, is_bold=True)
+    sheet.text(x0 + 15, legend_y, "predicted", 12, is_bold=True)
     if row.thresholds is not None:
-        x = x0 + 15 + text_width("answered", 12, True) + 22
+        x = x0 + 15 + text_width("predicted", 12, True) + 22
         _draw_threshold(sheet, x, legend_y - 4, 17)
         sheet.text(x + 8, legend_y, "threshold", 12, colour=SOFT)
 
