@@ -24,7 +24,7 @@ def test_tiles_do_not_overlap_and_headings_count():
     errors = ErrorSheet("Bäume", 0.4, 900, tiles(18), 57, tiles(4), 4)
     width, height, (wrongly, missed) = lay_out(errors)
     assert wrongly.heading.endswith("57, here the 18 worst")
-    assert missed.heading.endswith("answered: 4")
+    assert missed.heading.endswith("predicted: 4")
     assert (len(wrongly.tiles), len(missed.tiles)) == (18, 4)
     places = [*wrongly.tiles, *missed.tiles]
     assert max(x for x, _ in places) + TILE <= width

@@ -129,7 +129,7 @@ def test_no_thresholds_no_marks(written):
     )
     assert all(bar.threshold is None for bar in lay_out(plain).bars)
     draw_sheet(plain)
-    assert "answered" in written.words
+    assert "predicted" in written.words
     assert "threshold" not in written.words
 
 
