@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from manyhot.persistence import container
+
 COMMON = ["songs.csv", "--labels", "mood_*", "--quiet"]
 COMMANDS = {
     "train": ["train", *COMMON, "--epochs", "250", "--n-members", "6", "--hidden-layer-sizes", "128,128"],
@@ -49,12 +51,17 @@ def command(kind: str, output: Path, states: Path | None, every: float) -> list[
 
 
 def left(kind: str, output: Path, printed: str) -> str:
-    """Digest of what a run leaves: the model file, or all that `cv` prints but for the time it took."""
+    """Digest of what a run leaves: the model but for its origin, or all that `cv` prints but for the time it took."""
     if kind == "cv":
         document = json.loads(printed)
         document.pop("seconds")
         return hashlib.sha256(json.dumps(document).encode()).hexdigest()
-    return hashlib.sha256(output.read_bytes()).hexdigest()
+    contents = container.read(output)
+    del contents.document["origin"]
+    digest = hashlib.sha256(json.dumps(contents.document).encode())
+    for name, array in sorted(contents.arrays.items()):
+        digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def run(words: list[str], folder: Path, seconds: float | None = None) -> str | None:

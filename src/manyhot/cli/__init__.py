@@ -12,6 +12,7 @@ from manyhot.cli import training_commands  # isort: split
 
 from manyhot.cli import model_commands
 from manyhot.cli.app import app
+from manyhot.cli.command_line import words_of_command
 from manyhot.cli.signals import StoppedError, ended_by_signals
 from manyhot.errors import ManyhotError
 
@@ -26,7 +27,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _run(args: Sequence[str] | None) -> None:
     try:
-        app(args=list(args) if args is not None else None, prog_name="manyhot")
+        words = list(sys.argv[1:] if args is None else args)
+        with words_of_command(words):
+            app(args=words, prog_name="manyhot")
     except ManyhotError as error:
         _print_error(str(error))
         sys.exit(error.exit_code)

@@ -18,6 +18,7 @@ from manyhot.encoders import Encoder
 from manyhot.models.cross_fitting import Features
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.network_spec import NetworkSpec
+from manyhot.models.origin import Origin
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Model:
     evidence: OutOfFoldResults | None = None  # out-of-fold scores and what belongs to them; None when it was left out
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     previous: EarlierDecisions | None = None  # what the last change of the decisions replaced
+    origin: Origin | None = None  # when and on what it was trained; None in files of earlier versions
     labels_pixels: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.half_precision import round_fit
 from manyhot.models.measuring import InputRows, measure_out_of_fold, training_notes, training_summary
 from manyhot.models.model import Model
+from manyhot.models.origin import current_origin
 from manyhot.models.run_identity import fit_identity
 from manyhot.models.training_data import TrainingInputs
 
@@ -124,6 +125,7 @@ def decide_and_report(
 ) -> None:
     """Give a model its policy, its evidence and its report; `n_units` is what the folds were made of."""
     config, labels, n_members = model.config, model.labels, model.n_members
+    model.origin = current_origin(rows.n_rows, len(labels), rows.notes)
     unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
     model.policy = fit_policy(config, labels, unique_scores)
     calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy.decision)

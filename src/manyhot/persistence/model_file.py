@@ -32,6 +32,7 @@ from manyhot.persistence import container
 from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.network import network_document, read_backbone, read_network, weight_arrays
+from manyhot.persistence.origin import read_origin
 
 Result = TypeVar("Result")
 
@@ -56,6 +57,8 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
         "versions": versions(),
         "evidence": None if evidence is None else {"is_stale": evidence.is_stale},
     }
+    if model.origin is not None:
+        document["origin"] = model.origin.to_dict()
     if model.previous is not None:
         document["previous"] = _previous_document(model.previous)
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
@@ -103,6 +106,8 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
     metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
     model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
     model = model_class(labels, encoder, network, weights, policy, config, report, evidence)
+    if "origin" in reader:  # files of earlier versions have none
+        model.origin = read_origin(reader)
     if "previous" in reader:  # only after a change of the decisions
         model.previous = _previous(reader, policy)
     return model, metadata

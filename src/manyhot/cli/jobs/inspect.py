@@ -14,6 +14,7 @@ from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.decisions.policy import cross_fitted_scores
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
+from manyhot.evaluation.report.text import pluralize
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
 from manyhot.persistence import container
@@ -53,6 +54,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
             name: model.report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")
         },
         "evidence": model.evidence is not None,
+        "origin": None if model.origin is None else model.origin.to_dict(),
         "versions": description["document"]["versions"],
         "parts": description["parts"],
     }
@@ -97,11 +99,21 @@ def _output_shape(layer: Any) -> list[int | None] | None:
         return None
 
 
+def origin_lines(origin: dict[str, Any] | None) -> list[str]:
+    """When, on what and by which command a model was trained."""
+    if origin is None:
+        return []
+    file = "" if origin["file"] is None else f" of {origin['file']['name']}"
+    command = [] if origin["command"] is None else [f"command: {origin['command']}"]
+    return [f"trained: {origin['trained']}, on {pluralize(origin['n_rows'], 'row')}{file}", *command]
+
+
 def as_text(document: dict[str, Any], summary: str) -> str:
     """The same for people."""
     lines = [
-        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['n_members']} members of "
+        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['n_members']} networks of "
         f"{document['network']['weights_per_member']:,} weights",
+        *origin_lines(document["origin"]),
         "columns: " + ", ".join(f"{count} {kind}" for kind, count in document["columns"].items()),
         f"decision: {document['decision']}; out-of-fold: "
         + ", ".join(f"{name} {value:.3f}" for name, value in document["report"].items() if value is not None),

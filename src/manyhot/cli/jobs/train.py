@@ -11,6 +11,7 @@ from typing import Any
 
 from manyhot.cli.jobs import extreme
 from manyhot.cli.jobs.console import print_notes, print_result
+from manyhot.cli.jobs.origin import record_origin
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.config.images import image_params
@@ -74,6 +75,8 @@ def run(
         classifier.fit(samples, **checkpointing)
     seconds = time.perf_counter() - start_time
     classifier.read_options_ = saved_options(read_flags)
+    if not is_extreme:
+        record_origin(classifier.model_, file)
     classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
     if snapshots is not None:
         snapshots.finish()

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import gammaln
-from scipy.stats import hypergeom
 
 from manyhot.data.targets import Targets
+from manyhot.evaluation.chance import more_than_chance
 from manyhot.evaluation.metrics.counts import ratio
 
 CHUNK_ROWS = 8192
-SIGNIFICANCE = 0.05  # chance that any pair of unrelated labels is taken for related
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,11 @@ class PairCounts:
         """float64 (l, l), rows with both if labels had nothing to do with each other; 0 where nothing is known."""
         return ratio(self.first.astype(float) * self.second, self.rows, 0.0)
 
-    def above_chance(self, i: np.ndarray, j: np.ndarray, significance: float = SIGNIFICANCE) -> np.ndarray:
+    def above_chance(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """bool (p,), which pairs of columns (i, j) are in more common rows than unrelated labels would be."""
-        # One-sided Fisher's exact test with Bonferroni's correction for all pairs of labels, chosen or not
         n_labels = len(self.both)
-        probability = hypergeom.sf(self.both[i, j] - 1, self.rows[i, j], self.first[i, j], self.second[i, j])
-        return np.asarray(probability < significance / max(1, n_labels * (n_labels - 1) // 2))
+        n_pairs = n_labels * (n_labels - 1) // 2  # of all labels, chosen or not
+        return more_than_chance(self.both[i, j], self.first[i, j], self.second[i, j], self.rows[i, j], n_pairs)
 
 
 def count_pairs(targets: Targets, columns: np.ndarray) -> PairCounts:

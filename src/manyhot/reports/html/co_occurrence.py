@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
-from scipy.stats import poisson
 
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks.counts import PairCounts, count_pairs
@@ -16,7 +15,7 @@ MAX_MATRIX_LABELS = 24  # labels of the matrix: all, or the most frequent
 MAX_PAIRED_LABELS = 3000
 MAX_PAIRS = 40
 MIN_ROWS = 5
-LEVEL = 0.05  # of the test whether a pair is above chance
+MAX_TESTED = 400  # pairs that stand out most, which a test then looks at
 
 
 def co_occurrence(targets: Targets) -> dict[str, Any]:
@@ -55,20 +54,13 @@ def _similarity_order(counts: PairCounts) -> np.ndarray:
     return leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))
 
 
-def beyond_chance(rows: np.ndarray, expected: np.ndarray, n_pairs: int) -> np.ndarray:
-    """Which counts (p,) are more than chance gives, in a one-sided test of all `n_pairs` at 5 % together."""
-    # Poisson tails with a Bonferroni correction: those of pairs drawn without replacement are lighter
-    return poisson.sf(rows - 1, np.maximum(expected, 1e-9)) * max(1, n_pairs) <= LEVEL
-
-
 def _strongest_pairs(paired: np.ndarray, counts: PairCounts) -> list[dict[str, Any]]:
     expected = counts.expected()
     first, second = np.nonzero(np.triu(counts.both >= MIN_ROWS, 1))
     rows, chance_rows = counts.both[first, second], expected[first, second]
     residuals = (rows - chance_rows) / np.sqrt(np.maximum(chance_rows, 1e-9))
-    order = np.lexsort((second, first, -residuals))
-    is_clear = beyond_chance(rows, chance_rows, len(paired) * (len(paired) - 1) // 2)
-    order = order[is_clear[order]][:MAX_PAIRS]
+    order = np.lexsort((second, first, -residuals))[:MAX_TESTED]
+    order = order[counts.above_chance(first[order], second[order])][:MAX_PAIRS]
     return [
         {
             "first": int(paired[first[i]]),

@@ -8,9 +8,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from manyhot.data.targets import Targets
-from manyhot.reports.html.co_occurrence import beyond_chance
+from manyhot.evaluation.chance import more_than_chance
 
 MAX_CONFUSIONS = 20
+MAX_TESTED = 400  # pairs that stand out most, which a test then looks at
 MIN_ROWS = 3
 
 
@@ -24,8 +25,10 @@ def confused_labels(targets: Targets, decisions: np.ndarray) -> list[dict[str, A
     first, second, rows = both.row, both.col, both.data
     expected = n_missed[first] * n_wrong[second] / max(1, len(decisions))
     order = np.lexsort((second, first, expected - rows))
-    is_clear = beyond_chance(rows, expected, int((n_missed > 0).sum()) * int((n_wrong > 0).sum())) & (rows >= MIN_ROWS)
-    order = order[is_clear[order]][:MAX_CONFUSIONS]
+    order = order[rows[order] >= MIN_ROWS][:MAX_TESTED]
+    n_pairs = int((n_missed > 0).sum()) * int((n_wrong > 0).sum())
+    marginals = n_missed[first[order]], n_wrong[second[order]]
+    order = order[more_than_chance(rows[order], *marginals, len(decisions), n_pairs)][:MAX_CONFUSIONS]
     return [
         {
             "missed": int(first[i]),

@@ -1,0 +1,56 @@
+"""Where a trained model comes from: when it was trained, on what, by which command."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from manyhot.models.run_identity import LIBRARIES
+from manyhot.version import __version__
+
+TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
+MAX_NOTES = 100
+MAX_LETTERS = 4000  # of a note, a name or the command
+
+
+@dataclass(frozen=True)
+class TrainingFile:
+    """The file that a model was trained on, without its folder."""
+
+    name: str
+    n_bytes: int | None = None  # None for a folder
+    sha256: str | None = None  # of its bytes; None for a folder and for what is too large to be read again
+
+
+@dataclass(frozen=True)
+class Origin:
+    """When, on what and with what a model was trained; it changes nothing that the model predicts."""
+
+    trained: str  # the time in UTC, to the minute
+    n_rows: int  # rows handed in
+    n_labels: int
+    notes: tuple[str, ...] = ()  # about how the rows were read
+    versions: Mapping[str, str] = field(default_factory=dict)
+    file: TrainingFile | None = None  # None where arrays or a frame were handed in
+    command: str | None = None  # None where Python trained
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {**asdict(self), "notes": list(self.notes), "versions": dict(self.versions)}
+
+
+def current_origin(n_rows: int, n_labels: int, notes: tuple[str, ...] = ()) -> Origin:
+    """The origin of a model that is trained now."""
+    versions = {"manyhot": __version__, "python": platform.python_version()}
+    versions |= {name: version(name) for name in LIBRARIES}
+    kept = tuple(note[:MAX_LETTERS] for note in notes[:MAX_NOTES])
+    return Origin(to_text(datetime.now(UTC)), n_rows, n_labels, kept, versions)
+
+
+def to_text(time: datetime) -> str:
+    """A time in UTC for a person."""
+    return time.strftime(TIME_FORMAT)
