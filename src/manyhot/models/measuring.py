@@ -16,7 +16,7 @@ from manyhot.models.checks import is_exclusive
 from manyhot.models.cross_fitting import CrossFit
 from manyhot.models.model import Model
 
-BRANCH_NAMES = {"layers": "hidden layers", BINS: "hidden layers on bins", LINEAR: "linear"}
+BRANCH_NAMES = {"layers": "hidden layers", BINS: "hidden layers on binned inputs", LINEAR: "linear"}
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,27 @@ def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[
     """Say what was chosen in training, which rows are alike, and what the kind of labels means for the figures."""
     notes, n_used = [], len(fit.place)
     if fit.epoch_losses:
-        tried = ", ".join(f"{epochs}: {loss:.4g}" for epochs, loss in sorted(fit.epoch_losses.items()))
-        notes.append(
-            f"Trained for {fit.config.epochs} epochs, chosen by the loss on left-out rows (epochs: loss, {tried})."
-        )
+        notes.append(_epoch_note(int(fit.config.epochs), fit.epoch_losses))
     if branch_shares:
         parts = ", ".join(f"{BRANCH_NAMES[name]} {share:.0%}" for name, share in branch_shares.items())
-        notes.append(f"Scores average the logits of branches of the network by shares chosen out of fold: {parts}.")
+        notes.append(f"The logits of the network's branches are averaged with weights chosen on held-out rows: {parts}.")
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"
         notes.append(
             f"Only {n_different} different {different} among the {n_used}, so most likely a new row is equal to one of "
-            "them too: equal rows count as different samples, and lie in several folds."
+            "them too: duplicate rows count as different rows, and lie in several folds."
         )
     if len(fit.rows) < n_used:
         notes.append(
-            f"{n_used - len(fit.rows)} of {n_used} rows are exact copies of another row with the same "
-            "labels; copies count, but always sit in one fold."
+            f"{n_used - len(fit.rows)} of {n_used} rows are duplicates of another row with the same "
+            "labels; duplicates count, but are always in one fold."
         )
     if fit.config.positive_unlabeled:
         notes.append(
             "Only yes was ever recorded (positive_unlabeled): a label that is not recorded may hold. It is assumed "
             "that "
-            "which of the labels that hold were recorded does not depend on the sample. Here what is not recorded "
+            "which of the labels that hold were recorded does not depend on the row. Here what is not recorded "
             "counts as no, so precision, F1 and the like are lower bounds, and a calibrated probability would be that "
             "of being recorded."
         )
@@ -69,6 +66,15 @@ def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[
             "loss='categorical_crossentropy') suits them better than one sigmoid per label."
         )
     return notes
+
+
+def _epoch_note(chosen: int, losses: Mapping[int, float]) -> str:
+    """Which number of epochs was chosen, and the loss of every one that was tried."""
+    rivals = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()) if epochs != chosen)
+    if not rivals or chosen not in losses:
+        tried = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()))
+        return f"Trained for {chosen} epochs; held-out loss by epochs: {tried}."
+    return f"Trained for {chosen} epochs, which had a lower held-out loss ({losses[chosen]:.4g}) than {rivals}."
 
 
 def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
@@ -90,7 +96,8 @@ def measure_out_of_fold(
     policy = model.policy
     uncalibrated = None if policy.calibration.is_identity else evidence.scores
     context = replace(context, raw_scores=uncalibrated, decision_info=policy.describe(), hierarchy=policy.hierarchy)
+    k = model.report.get("k")  # that of an earlier report; a new one chooses it
     values = report.measure_report(
-        model.labels, evidence.targets, scores, decisions, scores >= 0.5, policy.thresholds, context
+        model.labels, evidence.targets, scores, decisions, scores >= 0.5, policy.thresholds, context, k
     )
     return model.extend_report(values, decisions)

@@ -25,6 +25,7 @@ from manyhot.reports.html.row_contents import EDGE, MAX_IMAGES, contents
 from manyhot.reports.provenance import describe_provenance
 from manyhot.version import __version__
 
+MAX_LOOKED_AT = 1000  # ids from which one sees whether they are numbers of rows
 LABEL_ERRORS_NOTE = "Found by comparing labels with out-of-fold scores and with the row's other labels."
 NEW_ROWS_LABEL_ERRORS_NOTE = "Found by comparing labels with the scores of these rows and with the row's other labels."
 NO_PIXEL_LABEL_ERRORS_NOTE = "Likely label errors are searched for among labels of rows, not of pixels."
@@ -87,7 +88,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         ids,
         check_data(None, targets, n_folds=int(model.config.n_folds), labels=model.labels.names),
         "Only labels were checked, since the model file keeps no features. With a file of rows, the checks also find "
-        "columns that leak a label, and equal rows with different labels.",
+        "columns that leak a label, and duplicate rows with different labels.",
         label_errors=label_errors,
         label_errors_note=NO_PIXEL_LABEL_ERRORS_NOTE if is_pixels else LABEL_ERRORS_NOTE,
         curves=evidence.curves,
@@ -95,6 +96,8 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         title=Path(file).name if file else "Out-of-fold report",
         model=file,
         provenance=describe_provenance(model, file, None),
+        reading_notes=() if model.origin is None else model.origin.notes,
+        row_names=_row_names(model, ids),
         **_training_inputs(model),
         **_policy_inputs(policy),
     )
@@ -145,6 +148,8 @@ def evaluation_page(
         file=rows_file,
         n_training_rows=n_seen,
         provenance=describe_provenance(model, file, rows_file),
+        reading_notes=rows.report["notes"],
+        row_names=_row_names(model, rows.ids),
         **_training_inputs(model),
         **_policy_inputs(model.policy),
     )
@@ -153,7 +158,23 @@ def evaluation_page(
 
 def _training_inputs(model: Model) -> dict[str, Any]:
     """How the model was trained, whatever it is measured on."""
-    return {"config": model.report.get("config", {}), "training_notes": model.report.get("notes", [])}
+    notes, read = model.report.get("notes", []), () if model.origin is None else model.origin.notes
+    encoder = model.encoder
+    return {
+        "config": model.report.get("config", {}),
+        "training_notes": [note for note in notes if note not in read],
+        "columns": dict(encoder.column_types) or dict.fromkeys(encoder.names, "numeric"),
+    }
+
+
+def _row_names(model: Model, ids: np.ndarray) -> str:
+    """What a row is called, in a sentence."""
+    if model.labels_pixels:
+        return "A row is a pixel: its image, then its row and column."
+    columns = [name for name, kind in model.encoder.column_types.items() if kind == "id"]
+    if not columns and all(name.isdecimal() for name in ids[:MAX_LOOKED_AT].tolist()):
+        return "Rows are known by their number, from 1; the header of the file is not counted."
+    return f"Rows are known by the id in {columns[0]!r}." if columns else "Rows are known by their id."
 
 
 def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from manyhot.models.model import Model
+from manyhot.models.origin import to_text
 
 
 def describe_provenance(model: Model, model_file: str | None, rows_file: str | None) -> dict[str, Any]:
     """What is known of the report, of the model's file and of the rows; None for what is not."""
     parts = ["manyhot", "report", *(name for name in (model_file, rows_file) if name is not None)]
     return {
-        "created": _to_text(datetime.now(UTC)),
+        "created": to_text(datetime.now(UTC)),
         "command": None if model_file is None else shlex.join(parts),
         "model_file": describe_file(model_file),
         "rows_file": describe_file(rows_file),
+        "training": None if model.origin is None else model.origin.to_dict(),
         "training_rows": _describe_training_rows(model),
     }
 
@@ -32,7 +34,7 @@ def describe_file(path: str | None) -> dict[str, Any] | None:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     status = Path(path).stat()
-    modified = _to_text(datetime.fromtimestamp(status.st_mtime, UTC))
+    modified = to_text(datetime.fromtimestamp(status.st_mtime, UTC))
     return {"path": path, "bytes": status.st_size, "modified": modified, "sha256": digest}
 
 
@@ -45,7 +47,3 @@ def _describe_training_rows(model: Model) -> dict[str, Any] | None:
     digest.update(np.packbits(rows.targets.known_mask()).tobytes())
     digest.update(np.packbits(rows.targets.values).tobytes())
     return {"rows": len(rows.fingerprints), "sha256": digest.hexdigest()}
-
-
-def _to_text(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC")

@@ -62,5 +62,14 @@ def score_rows(model: Model, samples: Samples, on_bad_image: str, quiet: bool) -
         hierarchy=model.policy.hierarchy,
     )
     decisions, fixed_decisions = model.policy.decide(scores), scores >= 0.5
-    report = measure_report(model.labels, targets, scores, decisions, fixed_decisions, model.policy.thresholds, context)
+    report = measure_report(
+        model.labels,
+        targets,
+        scores,
+        decisions,
+        fixed_decisions,
+        model.policy.thresholds,
+        context,
+        model.report.get("k"),
+    )
     return ScoredRows(features, targets, scores, report, ids)

@@ -53,18 +53,19 @@ METRICS: dict[str, Metric] = {
     "f1_samples": _of_decisions(
         "Sample F1",
         "The balance of precision and recall of each row's label set, averaged over rows.",
-        "Rows without labels count fully right or fully wrong and dominate when there are many.",
+        "Rows without labels count as entirely right or entirely wrong, and dominate where there are many.",
     ),
     # Source: Godbole, Sarawagi (2004), where it is called accuracy
     "jaccard_samples": _of_decisions(
         "Sample Jaccard index",
         "The labels in both prediction and truth over the labels in either, averaged over rows.",
-        "Rows without labels count fully right or fully wrong and dominate when there are many.",
+        "Rows without labels count as entirely right or entirely wrong, and dominate where there are many.",
     ),
     "subset_accuracy": _of_decisions(
         "Exact match (subset accuracy)",
         "The share of rows whose whole label set is right.",
-        "One wrong label costs as much as all wrong, and where most rows have no label, predicting nothing does well.",
+        "A row with one wrong label counts as wrong as one with all labels wrong, and where most rows have no label, "
+        "predicting nothing does well.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter
     "hamming_loss": _of_decisions(
@@ -80,7 +81,7 @@ METRICS: dict[str, Metric] = {
     ),
     "f1_macro_all": _of_decisions(
         "Macro F1, absent labels as 0",
-        "As f1_macro, with 0 for every label that does not occur, as other libraries report it.",
+        "Macro F1 with 0 for every label that does not occur, as other libraries report it.",
         "It falls with the number of labels that happen to be absent, whatever is predicted.",
     ),
     "hierarchical_f1": _of_ancestors(
@@ -101,13 +102,13 @@ METRICS: dict[str, Metric] = {
     # Source: the step-wise sum of precisions of scikit-learn, without interpolation; tied samples share one step
     "map": _of_label_order(
         "Mean average precision (mAP)",
-        "The average precision of each label over samples, averaged over labels that occur.",
-        "It grows with prevalence, so values of different data sets do not compare.",
+        "The average precision of each label over rows, averaged over labels that occur.",
+        "It grows with prevalence, so values of different data sets are not comparable.",
     ),
     # Source: Mann, Whitney (1947); Hanley, McNeil (1982); a tie is half
     "roc_auc_macro": _of_label_order(
         "Macro ROC-AUC",
-        "The chance that a sample with a label scores higher than one without, averaged over labels.",
+        "The chance that a row with a label scores higher than one without, averaged over labels.",
         "With rare labels it is high although most of the highest-scored rows are wrong.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)
@@ -119,8 +120,8 @@ METRICS: dict[str, Metric] = {
     # Source: Tsoumakas, Katakis, Vlahavas (2010), Mining multi-label data; ties and full rows as in scikit-learn
     "ranking_loss": _of_row_order(
         "Ranking loss",
-        "How often a label that is absent stands before one that is present in the same row.",
-        "With many labels nearly all pairs are easy, so small numbers hide bad first places.",
+        "How often a label that is absent ranks above one that is present in the same row.",
+        "With many labels nearly all pairs are easy, so small numbers hide bad first ranks.",
         higher_is_better=False,
     ),
     # Source: Schapire, Singer (2000), BoosTexter; tied for highest counts as drawing one of them
@@ -134,7 +135,7 @@ METRICS: dict[str, Metric] = {
     "coverage_error": _of_row_order(
         "Coverage error",
         "How many labels of the ranking must be taken to have all that are present.",
-        "Its best value is the mean size of the label sets, not 0, and one hard label sets it for a row.",
+        "Its best value is the mean size of the label sets, not 0, and one hard label can dominate a row.",
         higher_is_better=False,
         upper_bound=math.inf,
     ),
@@ -147,8 +148,8 @@ METRICS: dict[str, Metric] = {
     # Source: Järvelin, Kekäläinen (2002), discount 1 / log2(place + 1); ties averaged as in McSherry, Najork (2008)
     "ndcg_at_k": _of_row_order(
         "nDCG at {k}",
-        "How early the present labels stand among a row's k highest scores, as a share of the best possible.",
-        "It forgets everything behind place k.",
+        "How high the present labels rank among a row's k highest scores, as a share of the best possible.",
+        "It ignores everything below rank k.",
     ),
 }
 
@@ -157,9 +158,23 @@ MAIN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "subset_accuracy", "hammin
 """Those that a report shows first."""
 
 
+def choose_k(targets: Targets) -> int:
+    """The ranks that `precision_at_k` and `ndcg_at_k` look at: the most of 5, 3 and 1 that rows have labels for."""
+    # A row with one label reaches a precision at 5 of 0.2 at most. Where the best ranking there is gets less than half,
+    # the figure says more of how few labels rows have than of the model.
+    per_row = targets.values.reshape(-1, targets.n_labels).sum(axis=1)
+    per_row = per_row[per_row > 0]
+    for k in (5, 3):
+        if targets.n_labels > k and len(per_row) and np.minimum(per_row, k).mean() >= k / 2:
+            return k
+    return 1
+
+
 def is_informative(name: str, n_labels: int, k: int = 5) -> bool:
     """Whether a metric depends on the predictions at all: with 4 labels, precision at 5 does not."""
-    return n_labels >= METRICS[name].min_labels and (name != "precision_at_k" or n_labels > k)
+    is_constant = name == "precision_at_k" and n_labels <= k
+    is_double = name == "ndcg_at_k" and k == 1  # precision at 1
+    return n_labels >= METRICS[name].min_labels and not is_constant and not is_double
 
 
 def main_metrics(has_taxonomy: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,14 @@ from manyhot.evaluation.metrics import (
     reliability,
 )
 from manyhot.evaluation.metrics.paired import decision_differences
+from manyhot.evaluation.metrics.registry import choose_k
 from manyhot.evaluation.report.label_statistics import describe
 from manyhot.evaluation.report.remarks import check_report
 
 FORMAT = 1
 
 SCORES_FROM = {
-    "out_of_fold": "Scores are out-of-fold: each row is scored only by members that were not trained on it.",
+    "out_of_fold": "Scores are out-of-fold: each row is scored only by networks that were not trained on it.",
     "held_out": "Scores are of rows that were held out of training.",
     "new": "Scores are of the rows given for evaluation.",
     "training": "The model was trained on these rows, so every score here is far too good.",
@@ -68,10 +69,13 @@ def measure_report(
     fixed_decisions: np.ndarray,
     thresholds: np.ndarray | None = None,
     context: ReportContext | None = None,
-    k: int = 5,
+    k: int | None = None,
 ) -> dict[str, Any]:
-    """Measure scores and decisions, label axis last, as plain JSON values; None where undefined."""
-    context = context or ReportContext()
+    """Measure scores and decisions, label axis last, as plain JSON values; None where undefined.
+
+    `k` is for precision and nDCG at k; None to choose it by how many labels rows have.
+    """
+    context, k = context or ReportContext(), k or choose_k(targets)
     measured = compute_metrics(targets, scores, decisions, k, hierarchy=context.hierarchy)
     score_metrics = {name: score for name, score in measured.items() if METRICS[name].needs == "scores"}
     at_half = compute_metrics(targets, None, fixed_decisions, k, hierarchy=context.hierarchy)
@@ -119,7 +123,9 @@ def _compare_decisions(
 
 
 def _measure_probabilities(targets: Targets, scores: np.ndarray) -> dict[str, Any]:
-    measured = {"brier": brier(targets, scores), "log_loss": log_loss(targets, scores), "ece": ece(targets, scores)}
+    # The share of a label as its probability is calibrated and says nothing, so a baseline of 0 would mislead
+    calibration_error = replace(ece(targets, scores), baseline=None)
+    measured = {"brier": brier(targets, scores), "log_loss": log_loss(targets, scores), "ece": calibration_error}
     return {"probabilities": _scores_to_dict(measured), "reliability": reliability(targets, scores).to_rows()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manyhot.evaluation.metrics import counts
 from manyhot.validation import join_names
 
 GOOD_ROC_AUC = 0.7
@@ -19,6 +20,7 @@ def check_report(report: Mapping[str, Any], n_predicted: Sequence[int]) -> list[
     findings = [
         _threshold_wrong(report, n_predicted),
         _no_better_than_baseline(report),
+        _labels_no_better_than_constant(report),
         _constant(report),
         _little_support(report),
         _flattering_accuracy(report),
@@ -72,6 +74,31 @@ def _no_better_than_baseline(report: Mapping[str, Any]) -> dict[str, Any] | None
     )
 
 
+def _labels_no_better_than_constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    constant = set(report["data"]["constant_labels"])
+    names = [
+        row["label"]
+        for row in report["labels"]
+        if row["support"] >= MIN_SUPPORT
+        and row["label"] not in constant
+        and row["f1"] is not None
+        and row["f1"] <= constant_f1(row["support"], row["n_known"])
+    ]
+    if not names:
+        return None
+    return _finding(
+        "label_no_better_than_constant",
+        f"{len(names)} of {report['data']['labels']} labels {'has' if len(names) == 1 else 'have'} an F1 no better than "
+        f"predicting the label for every row: {join_names(names, NAMES_SHOWN)}.",
+        names,
+    )
+
+
+def constant_f1(support: int, n_known: int) -> float:
+    """F1 of predicting a label for every row, the best that a constant prediction can do; 0 without positives."""
+    return float(counts.f1(support, n_known, support, default=0.0))
+
+
 def _constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
     names = report["data"]["constant_labels"]
     if not names:
@@ -104,6 +131,6 @@ def _flattering_accuracy(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return _finding(
         "accuracy_flatters",
-        f"Element-wise accuracy ({accuracy['value']:.3f}) flatters at a density of {density:.3f}: predicting by label "
-        f"frequency alone gets {accuracy['baseline']:.3f}. Look at F1 instead.",
+        f"Element-wise accuracy ({accuracy['value']:.3f}) flatters at a density of {density:.3f}: a constant "
+        f"prediction gets {accuracy['baseline']:.3f}. Look at F1 instead.",
     )

@@ -9,7 +9,7 @@ from manyhot.evaluation.report.measure import to_json_value
 
 COUNT_MEASURES = ("iou", "dice", "precision", "recall")
 SOURCES = {
-    "out_of_fold": "all known pixels of {images} images, each scored only by members that never saw its image",
+    "out_of_fold": "all known pixels of {images} images, each scored only by networks that never saw its image",
     "new": "all known pixels of {images} images given for evaluation",
     "sample": "the sample of {sampled} pixels, because thresholds changed after training; average precision from all",
 }

@@ -14,6 +14,8 @@ WIDTH = 100
 MAX_CHARACTERS = 4000
 NAME_WIDTH = 28
 LABELS_SHOWN = 30
+UNTUNED = ("fixed", "top_k")  # decisions that learn nothing from scores
+BASELINE_NOTE = "baseline: a constant prediction, the same for every row, from label frequencies alone."
 
 _LABEL_COLUMNS = {
     "support": "support",
@@ -42,7 +44,7 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN, all_met
         _headline(report),
         *(render(report) for render in tables),
         _decision_summary(report),
-        _label_table(report["labels"], labels_shown),
+        _label_table(report["labels"], labels_shown) + _label_note(report),
     ]
     if "pixels" in report:
         parts.append(_pixel_table(report["pixels"], labels_shown))
@@ -66,7 +68,8 @@ def _headline(report: Mapping[str, Any]) -> str:
     ]
     if data["unknown_share"] > 0:
         clauses.append(f"{100 * data['unknown_share']:.1f} % of the targets unknown")
-    counts = [pluralize(scores[f"n_{noun}s"], noun) for noun in ("member", "fold") if scores[f"n_{noun}s"] is not None]
+    nouns = {"n_members": "network", "n_folds": "fold"}
+    counts = [pluralize(scores[key], noun) for key, noun in nouns.items() if scores[key] is not None]
     if counts:
         clauses.append(", ".join(counts))
     lines = [wrap("; ".join(clauses) + ".")]
@@ -91,7 +94,8 @@ def _main_table(report: Mapping[str, Any]) -> str:
     ]
     n_more = len(_shown_names(report)) + len(report["probabilities"]) - len(names)
     more = f"{n_more} more metrics with --all; in Python, report.to_text(all_metrics=True)."
-    return f"{table(['metric', 'better', 'value', 'at 0.5', 'compared', 'baseline'], rows)}\n{more}"
+    figures = table(["metric", "better", "value", "at 0.5", "compared", "baseline"], rows)
+    return f"{figures}\n{BASELINE_NOTE}\n{more}"
 
 
 def _shown_names(report: Mapping[str, Any]) -> list[str]:
@@ -177,6 +181,16 @@ def _label_table(labels: Sequence[Mapping[str, Any]], max_rows: int) -> str:
     max_support = sorted((row["support"] for row in labels), reverse=True)[max_rows]
     n_more, max_positives = pluralize(n_left, "more label"), pluralize(max_support, "positive")
     return f"{lines}\n... and {n_more}, each with {max_positives} or fewer."
+
+
+def _label_note(report: Mapping[str, Any]) -> str:
+    """What the figures of labels rest on, where the thresholds beside them are not those that decided the rows."""
+    scores, decision = report["scores"], report["policy"].get("decision")
+    is_held_out = scores["from"] in ("out_of_fold", "held_out") and not scores["is_tuned_here"]
+    if not is_held_out or decision in (None, *UNTUNED):
+        return ""
+    note = "Precision, recall and F1 are cross-fitted: each row is decided by thresholds tuned on other rows."
+    return f"\n{wrap(note)}"
 
 
 def _pixel_table(section: Mapping[str, Any], max_rows: int) -> str:

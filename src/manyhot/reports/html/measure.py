@@ -18,8 +18,12 @@ from manyhot.evaluation.label_errors import LabelErrors
 from manyhot.evaluation.metrics import METRICS, Intervals, ece_per_label, intervals, reliability
 from manyhot.evaluation.metrics.bootstrap import LEVEL
 from manyhot.evaluation.metrics.classification import label_counts
+from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.evaluation.metrics.score import blocks, decision_entries, score_entries
 from manyhot.evaluation.report.measure import to_json_value
+from manyhot.evaluation.report.remarks import constant_f1
+from manyhot.reports.html.calibration import describe_calibration
+from manyhot.reports.html.columns import describe_columns
 from manyhot.reports.html.co_occurrence import co_occurrence
 from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.summary import summarize
@@ -27,7 +31,7 @@ from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows
 
 FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
-PROVENANCE = ("created", "command", "model_file", "rows_file", "training_rows")  # None where it is not known
+PROVENANCE = ("created", "command", "model_file", "rows_file", "training", "training_rows")  # None where it is not known
 SEED = 0
 DIGITS = 6
 STEPS = 1000
@@ -47,13 +51,13 @@ PROBABILITY_CAPTIONS = {
     ),
     "log_loss": (
         "Log loss",
-        "The mean of -log of the probability given to what is true.",
+        "The mean of -log of the probability that was given to what is true.",
         "One confident error can dominate it, and rare labels make it small.",
     ),
     "ece": (
         "Expected calibration error",
         "How far probabilities are from observed frequencies, in 15 bins of equal size.",
-        "It does not tell whether rows are told apart (the baseline has 0), and chance always adds to it.",
+        "It does not say whether rows are told apart (a constant prediction can have 0), and noise inflates it.",
     ),
 }
 
@@ -89,6 +93,9 @@ class PageInputs:
     config: Mapping[str, Any] = field(default_factory=dict)  # settings of the training
     training_notes: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
+    columns: Mapping[str, str] = field(default_factory=dict)  # those of training: name -> kind
+    reading_notes: Sequence[str] = ()  # of how the rows were read
+    row_names: str = ""  # a sentence on what a row is called
     hierarchy: Hierarchy | None = None  # of a taxonomy
 
 
@@ -102,6 +109,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     counts = count_by_threshold(targets, scores).astype("<u4").tobytes()
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
+    n_suspects = 0 if inputs.label_errors is None else len(inputs.label_errors)
+    n_expected = 0.0 if inputs.label_errors is None else float(inputs.label_errors.suspicion.sum())
     rows = named_rows(errors, label_errors)
     described = describe_rows(rows, inputs.ids, targets, scores, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
@@ -113,7 +122,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         next(figure for figure in figures if figure["name"] == "f1_macro"),
         columns,
         checks["findings"],
-        0 if inputs.label_errors is None else len(inputs.label_errors),
+        n_suspects,
+        n_expected,
         inputs.n_training_rows,
         inputs.model,
         inputs.file,
@@ -139,6 +149,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             },
             "limits": checks["limits"],
             "checks_scope": inputs.checks_scope,
+            "columns": describe_columns(inputs.columns),
+            "notes": list(inputs.reading_notes),
         },
         "training": None
         if inputs.curves is None or inputs.best_epoch is None
@@ -146,10 +158,12 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "intervals": {"n_resamples": decision_intervals.n_resamples, "random_state": SEED, "level": LEVEL},
         "metrics": figures,
         "labels": columns,
+        "calibration": describe_calibration(inputs.report["reliability"]),
         "reliability": [_reliability_bins(targets, scores, j) for j in range(len(inputs.space))],
         "thresholds": {
             "obstacle": inputs.obstacle,
             "caution": inputs.caution,
+            "is_cross_fitted": not np.array_equal(inputs.decisions, inputs.deployed_decisions),
             "true_positives": hits.tolist(),
             "predicted": n_predicted.tolist(),
         },
@@ -157,7 +171,9 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "errors": errors,
             "confusions": confused_labels(targets, inputs.decisions),
             "label_errors": label_errors,
-            "n_label_errors": 0 if inputs.label_errors is None else len(inputs.label_errors),
+            "n_label_errors": n_suspects,
+            "expected_label_errors": n_expected,
+            "row_names": inputs.row_names,
             "label_errors_note": inputs.label_errors_note,
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],
@@ -189,20 +205,26 @@ def _figures(
     """Each metric with its words, its values, their intervals, its baseline and what it covers."""
     captions = {name: (row.title, row.meaning, row.misleads, row.higher_is_better) for name, row in METRICS.items()}
     captions |= {name: (*words, False) for name, words in PROBABILITY_CAPTIONS.items()}
-    shown = []
+    shown, main = [], main_metrics(has_taxonomy=True)
+    n_labels, k = report["data"]["labels"], report["k"]
     for name, (title, meaning, misleads, is_higher_better) in captions.items():
         metric = report["probabilities"].get(name) or report["metrics"]["decision"].get(name)
         if metric is None:  # a report of a version that did not have the metric
             continue
+        if name in METRICS and not is_informative(name, n_labels, k):
+            continue
         needs = METRICS[name].needs if name in METRICS else "scores"
         figure: dict[str, Any] = {
             "name": name,
-            "title": title.format(k=report["k"]),
+            "is_main": name in main,
+            "title": title.format(k=k),
             "meaning": meaning,
             "misleads": misleads,
             "higher_is_better": is_higher_better,
             "needs": needs,
-            **{key: metric[key] for key in ("baseline", "n_labels", "n_samples")},
+            # the share of a label as its probability is calibrated and says nothing
+            "baseline": None if name == "ece" else metric["baseline"],
+            **{key: metric[key] for key in ("n_labels", "n_samples")},
             "decision": {
                 "value": metric["value"],
                 "low": decision_intervals.metrics[name].low,
@@ -223,6 +245,7 @@ def _figures(
 def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, list[Any]]:
     rows = inputs.report["labels"]
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*LABEL_COUNTS, *LABEL_METRICS)}
+    columns["constant_f1"] = [constant_f1(row["support"], row["n_known"]) for row in rows]
     thresholds = inputs.thresholds
     columns["threshold"] = [None] * len(rows) if thresholds is None else thresholds.tolist()
     columns["ece"] = ece_per_label(inputs.targets, inputs.scores).tolist()

@@ -81,7 +81,7 @@ def format_percent(share: float | None) -> str:
     """A share for a person."""
     if share is None:
         return "–"
-    return "none" if share == 0 else f"{100 * share:.1f} %" if share >= 0.0005 else "below 0.1 %"
+    return "none" if share == 0 else f"{100 * share:.1f}%" if share >= 0.0005 else "below 0.1%"
 
 
 def _along_axis(value: float) -> str:

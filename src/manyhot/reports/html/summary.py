@@ -6,9 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from manyhot.evaluation.chance import ranks_above_chance
+
 MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
 SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
-BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than guessing
+BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than a constant prediction
 STRONG_F1 = 0.8  # a label from here on needs no work
 N_WEAKEST = 3
 N_STEPS = 3
@@ -22,6 +26,7 @@ def summarize(
     labels: Mapping[str, Sequence[Any]],
     findings: Sequence[Mapping[str, Any]],
     n_label_errors: int,
+    n_expected_errors: float,
     n_training_rows: int,
     model: str | None,
     file: str | None,
@@ -33,21 +38,35 @@ def summarize(
     well_known = [j for j in by_f1 if labels["support"][j] >= MIN_SUPPORT] or by_f1
     # of equally weak labels the frequent ones first: they cost most
     weakest = sorted(well_known, key=lambda j: (labels["f1"][j], -labels["support"][j], j))[:N_WEAKEST]
+    unranked = unranked_labels(labels)
     is_seen = n_training_rows > 0 or report["scores"]["from"] == "training"
     return {
         "kind": _verdict(macro_f1, is_seen),
         "share_of_gap": _share_of_gap(macro_f1),
-        "weakest": weakest,
+        "weakest": weakest,  # N_WEAKEST at most, also where they are good
+        "weak": [j for j in weakest if labels["f1"][j] < STRONG_F1],
+        "unranked": unranked,
+        "below_constant": [j for j in with_support if labels["f1"][j] <= labels["constant_f1"][j]],
         "n_never_right": sum(labels["f1"][j] == 0 for j in well_known),
         "n_few_rows": sum(labels["support"][j] < MIN_SUPPORT for j in range(n_labels)),
         "min_support": MIN_SUPPORT,
         "dots": _dots(by_f1, well_known),
-        "next_steps": _next_steps(labels, findings, weakest, n_label_errors, is_seen, model, file),
+        "next_steps": _next_steps(
+            labels, findings, weakest, unranked, (n_label_errors, n_expected_errors), is_seen, model, file
+        ),
     }
 
 
+def unranked_labels(labels: Mapping[str, Sequence[Any]]) -> list[int]:
+    """Labels with enough rows whose positives do not score clearly higher than their negatives, the worst first."""
+    areas = np.array([np.nan if area is None else area for area in labels["roc_auc"]], dtype=float)
+    support, known = np.asarray(labels["support"]), np.asarray(labels["n_known"])
+    is_unranked = (support >= MIN_SUPPORT) & ~np.isnan(areas) & ~ranks_above_chance(areas, support, known)
+    return sorted(np.flatnonzero(is_unranked).tolist(), key=lambda j: (areas[j], j))
+
+
 def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
-    """ "better", "barely", "unclear" or "worse" than guessing; "seen" for rows of training, "none" without a value."""
+    """ "better", "barely", "unclear" or "worse" than a constant prediction; "seen" for rows of training, "none" without a value."""
     ends, baseline = macro_f1["decision"], macro_f1["baseline"]
     if ends["value"] is None or baseline is None:
         return "none"
@@ -60,7 +79,7 @@ def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
 
 
 def _share_of_gap(macro_f1: Mapping[str, Any]) -> float | None:
-    """How far the value is on the way from guessing to 1."""
+    """How far the value is on the way from a constant prediction to 1."""
     value, baseline = macro_f1["decision"]["value"], macro_f1["baseline"]
     return None if value is None or baseline is None or baseline >= 1 else (value - baseline) / (1 - baseline)
 
@@ -79,7 +98,8 @@ def _next_steps(
     labels: Mapping[str, Sequence[Any]],
     findings: Sequence[Mapping[str, Any]],
     weakest: Sequence[int],
-    n_label_errors: int,
+    unranked: Sequence[int],
+    label_errors: tuple[int, float],
     is_seen: bool,
     model: str | None,
     file: str | None,
@@ -89,13 +109,16 @@ def _next_steps(
     steps: list[dict[str, Any]] = []
     if is_seen:
         steps.append({"kind": "new_rows", "command": f"manyhot report {name} NEW-FILE"})
+    if unranked and not is_seen:
+        steps.append({"kind": "unranked", "labels": list(unranked[:N_WEAKEST]), "n_labels": len(unranked)})
     n_errors = sum(finding["severity"] == "error" for finding in findings)
     if n_errors:
         steps.append({"kind": "data", "count": n_errors})
+    n_label_errors, n_expected = label_errors
     if n_label_errors:
         command = f"manyhot label-errors {name} -o suspicious.csv" if file is None else None
-        steps.append({"kind": "label_errors", "count": n_label_errors, "command": command})
-    weak = [j for j in weakest if labels["f1"][j] < STRONG_F1]
+        steps.append({"kind": "label_errors", "count": n_label_errors, "expected": n_expected, "command": command})
+    weak = [j for j in weakest if labels["f1"][j] < STRONG_F1 and j not in unranked]
     scarce = [j for j in weak if labels["support"][j] < SCARCE_SUPPORT]
     if scarce:
         steps.append({"kind": "collect", "labels": scarce})

@@ -12,7 +12,9 @@ from manyhot.reports.image_sheets.mistakes import worst
 
 KINDS = ("false_positives", "false_negatives")  # the highest scores first, the lowest first
 N_WORST = 24  # mistakes of each kind over all labels
-N_WORST_PER_LABEL = 4  # mistakes of each kind of one label
+N_WORST_PER_LABEL = 4  # mistakes of each kind of one label, or more where there are few labels
+MAX_PER_LABEL = 24
+N_WORST_OF_LABELS = 400  # mistakes of each kind that all labels share
 MAX_LABEL_ERRORS = 40
 MAX_NAMED = 40  # labels of one row and kind that are named
 SCORE_DIGITS = 6  # significant ones
@@ -23,20 +25,28 @@ def worst_errors(targets: Targets, scores: np.ndarray, decisions: np.ndarray) ->
     counts = dict.fromkeys(KINDS, 0)
     ranked: dict[str, list[tuple[float, int, int]]] = {kind: [] for kind in KINDS}
     labels: list[dict[str, list[list[float]]]] = []
-    known = targets.known_mask()
+    label_counts: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    known, n_shown = targets.known_mask(), n_worst_per_label(targets.n_labels)
     for j in range(targets.n_labels):
         rows_by_kind = worst(scores[:, j], decisions[:, j], targets.values[:, j], known[:, j])
         labels.append({})
         for kind, sign, rows in zip(KINDS, (-1, 1), rows_by_kind, strict=True):
             counts[kind] += len(rows)
+            label_counts[kind].append(len(rows))
             pairs = [(row, float(scores[row, j])) for row in rows[:N_WORST]]
             ranked[kind] += [(sign * score, row, j) for row, score in pairs]
-            labels[-1][kind] = [[row, score] for row, score in pairs[:N_WORST_PER_LABEL]]
+            labels[-1][kind] = [[row, score] for row, score in pairs[:n_shown]]
     errors = {
         kind: [{"row": row, "label": label, "score": abs(rank)} for rank, row, label in sorted(ranked[kind])[:N_WORST]]
         for kind in KINDS
     }
-    return {**errors, **{f"n_{kind}": count for kind, count in counts.items()}, "labels": labels}
+    totals = {f"n_{kind}": count for kind, count in counts.items()}
+    return {**errors, **totals, "labels": labels, "label_counts": label_counts}
+
+
+def n_worst_per_label(n_labels: int) -> int:
+    """Mistakes of each kind that are kept of one label."""
+    return min(MAX_PER_LABEL, max(N_WORST_PER_LABEL, N_WORST_OF_LABELS // max(1, n_labels)))
 
 
 def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
@@ -60,7 +70,7 @@ def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> li
     rows = [entry["row"] for pair in pairs for entry in pair]
     rows += [entry["row"] for kind in KINDS for entry in errors[kind]]
     rows += [entry["row"] for entry in label_errors]
-    for index in range(N_WORST_PER_LABEL):
+    for index in range(n_worst_per_label(len(errors["labels"]))):
         for kind in KINDS:
             rows += [int(label[kind][index][0]) for label in errors["labels"] if len(label[kind]) > index]
     return list(dict.fromkeys(rows))

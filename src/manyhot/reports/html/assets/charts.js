@@ -63,6 +63,55 @@ function legend(...entries) {
   return el("ul", { class: "legend" }, listed);
 }
 
+// Makes a chart tell its values: the point nearest to the pointer, or the one that the arrow keys are at. `points`:
+// [x in the chart, y or null, words], from left to right. Returns the line that the words stand in.
+function readable(at, points, hint = "Point at the chart, or use the arrow keys, to read its values.") {
+  const said = el("p", { class: "readout", role: "status" }, hint);
+  if (!points.length) return said;
+  const mark = svg("circle", { class: "read", r: 5, visibility: "hidden" });
+  const line = svg("line", { class: "read", y1: at.top, y2: at.bottom, visibility: "hidden" });
+  at.root.append(line, mark);
+  let place = null;
+  const read = (k) => {
+    place = k;
+    const [x, y, words] = points[k];
+    line.setAttribute("x1", x);
+    line.setAttribute("x2", x);
+    line.setAttribute("visibility", "visible");
+    if (y !== null) {
+      mark.setAttribute("cx", x);
+      mark.setAttribute("cy", y);
+    }
+    mark.setAttribute("visibility", y === null ? "hidden" : "visible");
+    said.textContent = words;
+  };
+  const leave = () => {
+    line.setAttribute("visibility", "hidden");
+    mark.setAttribute("visibility", "hidden");
+  };
+  const { root } = at;
+  root.setAttribute("tabindex", "0");
+  root.addEventListener("pointermove", (event) => {
+    const box = root.getBoundingClientRect();
+    const x = ((event.clientX - box.left) * root.viewBox.baseVal.width) / box.width;
+    let nearest = 0;
+    points.forEach((point, k) => {
+      if (Math.abs(point[0] - x) < Math.abs(points[nearest][0] - x)) nearest = k;
+    });
+    read(nearest);
+  });
+  root.addEventListener("pointerleave", leave);
+  root.addEventListener("blur", leave);
+  root.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const size = Math.max(1, Math.round(points.length / 100));
+    read(place === null ? (step > 0 ? 0 : points.length - 1) : Math.min(points.length - 1, Math.max(0, place + step * size)));
+  });
+  return said;
+}
+
 // Named values as bars in a grid: [label index or null, name, value, shown].
 function namedBars(entries, most) {
   return el("div", { class: "bars" }, entries.map(([j, title, value, shown]) => {

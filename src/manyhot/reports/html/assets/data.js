@@ -64,7 +64,7 @@ function togetherView(data, names, support) {
       el("div", {},
         el("h3", {}, "Labels that occur together"),
         el("p", {}, `Percentage of rows with the row's label that also have the column's label; ${which}, similar ones side by side.`),
-        el("p", { class: "ramp" }, "0 % ", el("span", { "aria-hidden": "true" }), " 100 %"),
+        el("p", { class: "ramp" }, "0% ", el("span", { "aria-hidden": "true" }), " 100%"),
         el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Labels that occur together" }, el("table", { class: "matrix" }, el("thead", {}, head), el("tbody", {}, body))),
       ),
     );
@@ -79,11 +79,11 @@ function togetherView(data, names, support) {
     ));
     parts.push(
       el("div", {},
-        el("h3", {}, "Pairs more frequent than by chance"),
-        el("p", {}, "Pairs that a test finds more frequent than by chance: rows with both labels, the number expected if the two were independent, and the share of the rarer label's rows."),
-        el("div", { class: "scroll short", tabindex: 0, role: "region", "aria-label": "Pairs more frequent than by chance" },
+        el("h3", {}, "Pairs more frequent than chance"),
+        el("p", {}, "Pairs that a test finds more frequent than chance: rows with both labels, the number expected if the two were independent, and the share of the rarer label's rows."),
+        el("div", { class: "scroll short", tabindex: 0, role: "region", "aria-label": "Pairs more frequent than chance" },
           el("table", { class: "pairs" },
-            el("thead", {}, el("tr", {}, ["Pair", "Rows", "By chance", "Ratio", "Of the rarer label"].map((head, k) => el("th", { scope: "col", class: k ? "figure" : null }, head)))),
+            el("thead", {}, el("tr", {}, ["Pair", "Rows", "Chance", "Ratio", "Of the rarer label"].map((head, k) => el("th", { scope: "col", class: k ? "figure" : null }, head)))),
             el("tbody", {}, lines))),
       ),
     );

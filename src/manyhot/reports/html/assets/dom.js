@@ -36,7 +36,7 @@ function number(value, digits = 3) {
 
 const whole = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const counted = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
-const percent = (share) => (share === null ? "–" : `${fixed(100 * share, 1)} %`);
+const percent = (share) => (share === null ? "–" : `${fixed(100 * share, 1)}%`);
 
 // A number to read, with all of its digits for whoever asks.
 function datum(value, shown = number(value)) {

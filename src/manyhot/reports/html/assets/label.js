@@ -23,11 +23,12 @@ class LabelPanel {
       this.counts = confusionTable();
       const preset = presets("preset", (kind, bound) => {
         const place = thresholds.preset(j, kind, bound);
-        if (place === null) return kind === "f1" ? "No threshold has an F1 here." : `No threshold reaches a ${kind} of ${bound}.`;
+        if (place === null) return kind === "f1" ? "No threshold does better than predicting the label for every row." : `No threshold reaches a ${kind} of ${bound}.`;
         thresholds.move(j, place);
         return "";
       });
-      parts.push(el("div", { class: "controls" }, this.slider.node, this.reset), preset, el("p", { class: "faint" }, "All of these rows, at the threshold shown:"), el("div", { class: "measured" }, this.figures.node, this.counts.node));
+      this.printed = el("p", { class: "printed" });
+      parts.push(el("div", { class: "controls" }, this.slider.node, this.reset), preset, this.printed, el("p", { class: "faint basis" }, basisWords(page)), el("div", { class: "measured" }, this.figures.node, this.counts.node));
     }
     parts.push(labelCharts(page, thresholds, j, this.marks), labelErrors(page, j));
     this.node.replaceChildren(...parts);
@@ -40,6 +41,7 @@ class LabelPanel {
     const now = thresholds.now(j);
     const value = thresholds.value(j);
     this.slider.show(value);
+    this.printed.replaceChildren("Threshold ", el("b", {}, number(value)));
     this.reset.disabled = !thresholds.isMoved(j);
     this.figures.show({
       precision: datum(now.precision),
@@ -54,8 +56,16 @@ class LabelPanel {
 
 function labelFacts(page, j) {
   const { labels } = page;
-  const interval = labels.f1_low[j] === null ? "" : ` (95 % interval ${number(labels.f1_low[j])} to ${number(labels.f1_high[j])})`;
-  return `${whole(labels.support[j])} of ${counted(labels.n_known[j], "row")} ${labels.support[j] === 1 ? "has" : "have"} this label (${percent(labels.prevalence[j])}). F1 ${number(labels.f1[j])}${interval}, average precision ${number(labels.average_precision[j])}, ROC-AUC ${number(labels.roc_auc[j])}.`;
+  const interval = labels.f1_low[j] === null ? "" : ` (95% interval ${number(labels.f1_low[j])} to ${number(labels.f1_high[j])})`;
+  const below = page.summary.below_constant.includes(j) ? ", which it does not beat" : "";
+  const ranking = page.summary.unranked.includes(j) ? " Its rows are ranked no better than by chance (0.5): the features probably do not carry this label." : "";
+  return `${whole(labels.support[j])} of ${counted(labels.n_known[j], "row")} ${labels.support[j] === 1 ? "has" : "have"} this label (${percent(labels.prevalence[j])}). ${page.thresholds.is_cross_fitted ? "Cross-fitted F1" : "F1"} ${number(labels.f1[j])}${interval}; predicting the label for every row has ${number(labels.constant_f1[j])}${below}. Average precision ${number(labels.average_precision[j])}, ROC-AUC ${number(labels.roc_auc[j])}.${ranking}`;
+}
+
+// On which rows the figures beside a threshold are, and what to make of them.
+function basisWords(page) {
+  const rows = `On all ${counted(page.report.data.rows, "row")} at the threshold shown`;
+  return page.thresholds.is_cross_fitted ? `${rows}, which was tuned on these same rows: expect the cross-fitted F1 on new ones.` : `${rows}.`;
 }
 
 // Counts of right and wrong rows, two by two.
@@ -79,10 +89,20 @@ function confusionTable() {
   return { node, show };
 }
 
-// The worst errors of one label, with the saved threshold.
+const MAX_LABEL_ERRORS = 4; // of each kind in a label's panel
+
+// The worst errors of one label, and the way to the others.
 function labelErrors(page, j) {
-  const { false_positives: falsePositives, false_negatives: falseNegatives } = page.rows.errors.labels[j];
-  if (!falsePositives.length && !falseNegatives.length) return el("p", {}, "No errors for this label.");
-  const list = (title, entries) => el("div", {}, el("h4", {}, title), entries.length ? el("ul", { class: "cards" }, entries.map(([row]) => rowCard(page, row))) : el("p", {}, "None."));
-  return el("div", { class: "halves" }, list("False positives, most probable first", falsePositives), list("False negatives, least probable first", falseNegatives));
+  const { labels, label_counts: totals } = page.rows.errors;
+  const list = (kind, title, order) => {
+    const entries = labels[j][kind].slice(0, MAX_LABEL_ERRORS);
+    const total = totals[kind][j];
+    const head = el("h4", {}, total > entries.length ? `${title}: ${entries.length} of ${whole(total)}, ${order}` : `${title}: ${whole(total)}`);
+    return el("div", {}, head, entries.length ? el("ul", { class: "cards" }, entries.map(([row]) => rowCard(page, row))) : null);
+  };
+  if (!totals.false_positives[j] && !totals.false_negatives[j]) return el("p", {}, "No errors for this label.");
+  const more = el("button", { type: "button", class: "more-errors", onclick: () => page.showErrors(j) }, "More rows with errors of this label");
+  return el("div", {},
+    el("div", { class: "halves" }, list("false_positives", "False positives", "the most probable first"), list("false_negatives", "False negatives", "the least probable first")),
+    el("p", { class: "buttons" }, more));
 }

@@ -35,7 +35,9 @@ function ratesChart(context) {
   const at = frame({ title: "Precision, recall and F1 by threshold", x: { low: 0, high: 1, name: "threshold" }, y: { low: 0, high: 1, name: "value" } });
   for (const key of ["precision", "recall", "f1"]) at.root.append(path(at, points.map((point) => [point.threshold, point[key]]), { class: `line ${key}` }));
   thresholdLine(context, at);
-  return figure("Metrics by threshold", at.root, legend(["precision", "precision"], ["recall", "recall"], ["f1", "F1"], ...thresholdKey(context)));
+  const words = (point) => `threshold ${number(point.threshold)}: precision ${number(point.precision)}, recall ${number(point.recall)}, F1 ${number(point.f1)}`;
+  const said = readable(at, points.map((point) => [at.sx(point.threshold), Number.isNaN(point.f1) ? null : at.sy(point.f1), words(point)]));
+  return figure("Metrics by threshold", at.root, legend(["precision", "precision"], ["recall", "recall"], ["f1", "F1"], ...thresholdKey(context)), said);
 }
 
 function precisionRecallChart(context) {
@@ -45,7 +47,7 @@ function precisionRecallChart(context) {
   const at = frame({ title: "Precision-recall curve", x: { low: 0, high: 1, name: "recall" }, y: { low: 0, high: 1, name: "precision" } });
   at.root.append(path(at, [[0, share], [1, share]], { class: "baseline" }));
   at.root.append(path(at, points.map((point) => [point.recall, point.precision]), { class: "line precision" }));
-  const keys = [["baseline", "predicting it for every row"]];
+  const keys = [["baseline", "always predict it"]];
   if (thresholds.isMovable) {
     const dot = svg("circle", { class: "kept", r: 5 });
     at.root.append(dot);
@@ -57,7 +59,9 @@ function precisionRecallChart(context) {
     });
     keys.unshift(["kept", "at the threshold"]);
   }
-  return figure("Precision-recall curve", at.root, legend(...keys));
+  const drawn = points.filter((point) => !Number.isNaN(point.precision) && !Number.isNaN(point.recall)).sort((a, b) => a.recall - b.recall);
+  const said = readable(at, drawn.map((point) => [at.sx(point.recall), at.sy(point.precision), `recall ${number(point.recall)}, precision ${number(point.precision)} at threshold ${number(point.threshold)}`]));
+  return figure("Precision-recall curve", at.root, legend(...keys), said);
 }
 
 function histogramChart(context) {
@@ -92,21 +96,32 @@ function histogramChart(context) {
     });
   }
   thresholdLine(context, at);
-  return figure("Rows by probability", at.root, legend(["positives", "with the label (up)"], ["negatives", "without (down)"], ...thresholdKey(context)));
+  const said = readable(at, sums.positives.map((rows, bin) => [at.sx((bin + 0.5) / bins), null, `${number(bin / bins)} to ${number((bin + 1) / bins)}: ${counted(rows, "row")} with the label, ${whole(sums.negatives[bin])} without`]));
+  return figure("Rows by probability", at.root, legend(["positives", "with the label (up)"], ["negatives", "without (down)"], ...thresholdKey(context)), said);
 }
 
 function calibrationChart({ page, j }) {
-  const bins = page.reliability[j];
-  const at = frame({ title: "Calibration curve", x: { low: 0, high: 1, name: "mean probability" }, y: { low: 0, high: 1, name: "share with the label" } });
+  return calibrationFigure("Calibration curve", page.reliability[j], "row");
+}
+
+// Bins [mean probability, share with the label, count, low, high] beside the diagonal.
+function calibrationFigure(title, bins, noun, size = {}) {
+  const at = frame({ title, x: { low: 0, high: 1, name: "mean probability" }, y: { low: 0, high: 1, name: "share with the label" }, ...size });
   at.root.append(path(at, [[0, 0], [1, 1]], { class: "baseline" }));
   for (const [score, , , low, high] of bins) {
     at.root.append(svg("line", { class: "interval", x1: at.sx(score), x2: at.sx(score), y1: at.sy(low), y2: at.sy(high) }));
   }
   at.root.append(path(at, bins.map(([score, share]) => [score, share]), { class: "line precision" }));
-  for (const [score, share, count, low, high] of bins) {
-    const dot = svg("circle", { class: "bin", cx: at.sx(score), cy: at.sy(share), r: 3 });
-    dot.append(svg("title", {}, `${counted(count, "row")}: mean probability ${number(score)}, share with the label ${number(share)} [${number(low)}, ${number(high)}]`));
-    at.root.append(dot);
-  }
-  return figure("Calibration curve", at.root, legend(["bin", "equally many rows each"], ["range", "95 % interval"], ["baseline", "perfectly calibrated"]));
+  for (const [score, share] of bins) at.root.append(svg("circle", { class: "bin", cx: at.sx(score), cy: at.sy(share), r: 3 }));
+  const words = ([score, share, count, low, high]) => `mean probability ${number(score)}: ${percent(share)} of ${counted(count, noun)} had the label (95% interval ${percent(low)} to ${percent(high)})`;
+  const said = readable(at, bins.map((bin) => [at.sx(bin[0]), at.sy(bin[1]), words(bin)]));
+  return figure(title, at.root, legend(["bin", "bins of equal size"], ["range", "95% interval"], ["baseline", "perfectly calibrated"]), said);
+}
+
+// All labels together, under Scores.
+function showCalibration(page) {
+  const view = document.getElementById("calibration-view");
+  if (!view) return;
+  const bins = page.calibration.bins.map(({ score, share, count, low, high }) => [score, share, count, low, high]);
+  view.append(calibrationFigure("Calibration curve of all labels together", bins, "prediction", { width: pageWidth(440), height: 300 }));
 }

@@ -8,6 +8,7 @@ async function main() {
   const thresholds = new Thresholds(page, packed);
   showData(page);
   showTraining(page);
+  showCalibration(page);
   const panel = new LabelPanel(page, thresholds);
   const choose = (j) => {
     table.choose(j);
@@ -38,6 +39,7 @@ async function main() {
   });
   follow();
   markSection();
+  showCues();
   document.documentElement.dataset.ready = "true";
 }
 
@@ -49,19 +51,62 @@ function decoded(text) {
   }
 }
 
-// The section on the screen, marked in the navigation.
+const ARRIVAL = 1500; // milliseconds that scrolling to a section may take
+
+// The section on the screen, marked in the navigation. One that was asked for stays marked while its head is on the
+// screen: the last sections may not reach the top.
 function markSection() {
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
   const isSeen = new Map();
-  const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries) isSeen.set(entry.target.id, entry.isIntersecting);
-    const current = [...links.keys()].find((id) => isSeen.get(id));
+  let asked = null, isArriving = false;
+  const mark = () => {
+    if (asked !== null && !isArriving && !isOnScreen(document.getElementById(`${asked}-h`))) asked = null;
+    const current = asked ?? [...links.keys()].find((id) => isSeen.get(id));
     for (const [id, link] of links) {
       if (id === current) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
+    const link = links.get(current);
+    const strip = link?.closest("nav");
+    if (strip && strip.scrollWidth > strip.clientWidth) strip.scrollLeft = link.offsetLeft - strip.clientWidth / 3;
+  };
+  const arrive = () => {
+    isArriving = false;
+    mark();
+  };
+  for (const [id, link] of links) {
+    link.addEventListener("click", () => {
+      [asked, isArriving] = [id, true];
+      mark();
+      addEventListener("scrollend", arrive, { once: true });
+      setTimeout(arrive, ARRIVAL);
+    });
+  }
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) isSeen.set(entry.target.id, entry.isIntersecting);
+    mark();
   }, { rootMargin: "-20% 0px -60% 0px" });
   for (const id of links.keys()) observer.observe(document.getElementById(id));
+}
+
+// A line above each table that is wider than the screen.
+function showCues() {
+  const pairs = [...document.querySelectorAll(".scroll")].map((view) => {
+    const cue = el("p", { class: "cue", hidden: true }, "↔ Scroll sideways for more columns.");
+    view.before(cue);
+    return [view, cue];
+  });
+  const show = () => {
+    for (const [view, cue] of pairs) cue.hidden = view.scrollWidth <= view.clientWidth + 1;
+  };
+  addEventListener("resize", show);
+  document.addEventListener("toggle", show, true); // what was folded has no width
+  show();
+}
+
+function isOnScreen(node) {
+  const { top, bottom } = node.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }
 
 main().catch((error) => {

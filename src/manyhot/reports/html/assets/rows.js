@@ -4,7 +4,7 @@ const SHOWN = 12;
 const KINDS = [
   ["false_positives", "False positives", "+"],
   ["false_negatives", "False negatives", "−"],
-  ["label_errors", "Likely label errors", "⚑"],
+  ["label_errors", "Marks to check", "⚑"],
 ];
 
 // What a row is, as far as the page knows.
@@ -33,7 +33,7 @@ function rowCard(page, index) {
     el("ul", { class: "verdicts" },
       row.false_positives.length ? line("+", "False positive", scored(row.false_positives)) : null,
       row.false_negatives.length ? line("−", "False negative", scored(row.false_negatives)) : null,
-      suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))} % likely mislabelled`, suspicionWords(page, entry))),
+      suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))}% chance that the label is wrong`, suspicionWords(page, entry))),
       line("✓", "Correct", row.correct.length ? labelNames(page, row.correct) : "none"),
       row.predicted_unknown.length ? line("?", "Predicted, truth unknown", labelNames(page, row.predicted_unknown)) : null,
       row.unknown ? line("?", "Unknown", counted(row.unknown, "label")) : null,
@@ -43,11 +43,11 @@ function rowCard(page, index) {
 
 function suspicionWords(page, entry) {
   const context = number(entry.expected, 2) === number(entry.score, 2) ? "" : ` (${number(entry.expected, 2)} given its other labels)`;
-  return ["marked ", entry.recorded ? null : "not ", labelLink(entry.label, page.labels.label[entry.label]), `, predicted ${number(entry.score, 2)}${context}`];
+  return [entry.recorded ? "labelled " : "not labelled ", labelLink(entry.label, page.labels.label[entry.label]), `, predicted ${number(entry.score, 2)}${context}`];
 }
 
-// The rows of all lists, each once, with its kinds and how bad it is.
-function rankedRows(page) {
+// The rows of all lists, each once, with its kinds and how bad it is; of one label, if one is chosen.
+function rankedRows(page, label) {
   const { errors, label_errors: labelErrors } = page.rows;
   const found = new Map();
   const add = (row, kind, weight) => {
@@ -57,30 +57,45 @@ function rankedRows(page) {
     entry.weights[kind] = Math.max(weight, entry.weights[kind] ?? 0);
     entry.weights.all = Math.max(weight, entry.weights.all ?? 0);
   };
-  for (const { row, score } of errors.false_positives) add(row, "false_positives", score);
-  for (const { row, score } of errors.false_negatives) add(row, "false_negatives", 1 - score);
-  for (const { row, suspicion } of labelErrors) add(row, "label_errors", suspicion);
+  const listed = (kind) => (label === null ? errors[kind].map(({ row, score }) => [row, score]) : errors.labels[label][kind]);
+  for (const [row, score] of listed("false_positives")) add(row, "false_positives", score);
+  for (const [row, score] of listed("false_negatives")) add(row, "false_negatives", 1 - score);
+  for (const entry of labelErrors) if (label === null || entry.label === label) add(entry.row, "label_errors", entry.suspicion);
   return [...found.values()];
 }
 
+// How many errors of each kind the data have, of all labels or of one; null where it is not known.
+function errorTotals(page, label) {
+  const { errors, label_errors: labelErrors, n_label_errors: nLabelErrors } = page.rows;
+  if (label === null) return { false_positives: errors.n_false_positives, false_negatives: errors.n_false_negatives, label_errors: nLabelErrors };
+  const found = labelErrors.filter((entry) => entry.label === label).length;
+  return { false_positives: errors.label_counts.false_positives[label], false_negatives: errors.label_counts.false_negatives[label], label_errors: labelErrors.length === nLabelErrors ? found : null };
+}
+
 function showRows(page) {
-  const { errors, label_errors_note: note, has_contents: hasContents } = page.rows;
-  const rows = rankedRows(page);
-  const totals = { false_positives: errors.n_false_positives, false_negatives: errors.n_false_negatives, label_errors: page.rows.n_label_errors };
+  const { label_errors_note: note, has_contents: hasContents, n_label_errors: nLabelErrors, expected_label_errors: expected } = page.rows;
   const list = el("ul", { class: "cards", id: "error-rows" });
   const count = el("p", { role: "status", id: "error-count", class: "faint" });
   const more = el("button", { type: "button", id: "error-more" });
   const cards = new Map();
-  let kind = "all", isWhole = false;
+  const titles = new Map();
+  let kind = "all", label = null, isWhole = false;
   const show = () => {
+    const rows = rankedRows(page, label);
+    const totals = errorTotals(page, label);
+    for (const [key, title, icon] of KINDS) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
     const found = rows.filter((entry) => kind === "all" || entry.kinds.has(kind)).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
     const shown = isWhole ? found : found.slice(0, SHOWN);
     list.replaceChildren(...shown.map(({ row }) => {
       if (!cards.has(row)) cards.set(row, rowCard(page, row));
       return cards.get(row);
     }));
-    const total = kind === "all" ? "" : ` The data have ${whole(totals[kind])} ${KINDS.find(([key]) => key === kind)[1].toLowerCase()} in all.`;
-    count.textContent = found.length ? `${whole(shown.length)} of the ${counted(found.length, "worst row")}, the worst first.${total}` : `No rows.${total}`;
+    const of = label === null ? "" : ` of ${page.labels.label[label]}`;
+    const total = kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
+    const noun = kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
+    const rest = total === null ? "" : ` The data have ${whole(total)} ${noun}${of} in all`;
+    const kept = found.length < (total ?? 0) ? `; the page keeps the worst.` : rest && ".";
+    count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${kept}` : `No rows.${rest}${rest && "."}`;
     more.hidden = shown.length === found.length;
     more.textContent = `Show ${whole(found.length - shown.length)} more`;
   };
@@ -88,21 +103,39 @@ function showRows(page) {
     isWhole = true;
     show();
   });
-  const choice = (key, title) => el("label", {}, el("input", { type: "radio", name: "error-kind", value: key, id: `errors-${key}`, checked: key === "all", onchange: () => {
-    [kind, isWhole] = [key, false];
+  const choice = (key, title) => {
+    titles.set(key, el("span", {}, ` ${title}`));
+    return el("label", {}, el("input", { type: "radio", name: "error-kind", value: key, id: `errors-${key}`, checked: key === "all", onchange: () => {
+      [kind, isWhole] = [key, false];
+      show();
+    } }), titles.get(key));
+  };
+  const select = el("select", { id: "error-label", onchange: () => {
+    [label, isWhole] = [select.value === "" ? null : Number(select.value), false];
     show();
-  } }), " ", title);
-  const choices = [["all", "All errors"], ...KINDS.map(([key, title, icon]) => [key, `${icon} ${title} (${whole(totals[key])})`])];
-  const hint = page.file ? "" : " To see the rows themselves, write a report on a file: manyhot report MODEL FILE.";
+  } }, el("option", { value: "" }, "all labels"), page.labels.label.map((text, j) => el("option", { value: j }, text)));
+  const wrong = Math.max(1, Math.round(expected));
+  const review = nLabelErrors ? ` ${counted(nLabelErrors, "mark")} ${nLabelErrors === 1 ? "is" : "are"} worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
+  const basis = page.thresholds.is_cross_fitted ? " Errors are those of cross-fitted thresholds, so their numbers differ a little from those in a label's panel." : "";
+  const hint = page.file ? "" : " To see what is in the rows, run ";
   document.getElementById("rows-view").append(...[
     el("h3", {}, "Rows with errors"),
-    hasContents ? null : el("p", {}, `Rows have the id of their file, or their number.${hint}`),
-    el("p", {}, el("b", {}, "Likely label errors. "), note),
-    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choices.map(([key, title]) => choice(key, title))),
+    el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, "manyhot report MODEL FILE"), "."]),
+    el("p", {}, el("b", {}, "Marks to check. "), note, review),
+    el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
+    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
     count,
     list,
     more,
   ].filter(Boolean));
+  page.showErrors = (j) => {
+    [kind, label, isWhole] = ["all", j, false];
+    select.value = String(j);
+    document.getElementById("errors-all").checked = true;
+    show();
+    select.scrollIntoView({ block: "center" });
+    select.focus({ preventScroll: true });
+  };
   page.showAllRows = () => {
     const before = isWhole;
     isWhole = true;

@@ -4,26 +4,31 @@ const COLUMNS = [
   ["label", "Label", "Name of the label"],
   ["support", "Rows", "Rows with the label"],
   ["threshold", "Threshold", "Predicted from this probability upwards"],
-  ["precision", "Precision", "Share of predicted rows that have the label"],
-  ["recall", "Recall", "Share of rows with the label that are predicted"],
-  ["f1", "F1", "Balance of precision and recall"],
+  ["precision", "Precision", "Share of predicted rows that have the label, of these rows at this threshold"],
+  ["recall", "Recall", "Share of rows with the label that are predicted, of these rows at this threshold"],
+  ["f1", "F1", "Balance of precision and recall, of these rows at this threshold"],
+  ["fitted_f1", "F1, cross-fitted", "F1 with each row decided by a threshold that was tuned on other rows: what to expect on new rows"],
   ["average_precision", "AP", "Average precision: how well rows are ranked, over all thresholds"],
   ["brier", "Brier", "Mean squared difference between probability and label; lower is better"],
   ["ece", "ECE", "Expected calibration error: how far probabilities are from observed frequencies; lower is better"],
 ];
 
 const MOVES = ["threshold", "precision", "recall", "f1"];
+// Beside the F1 at the threshold shown there is another one only where thresholds were tuned on these rows.
+const tableColumns = (page) => COLUMNS.filter(([key]) => key !== "fitted_f1" || page.thresholds.is_cross_fitted);
 
 class LabelTable {
   constructor(page, thresholds, onchoose) {
     this.labels = page.labels;
+    this.columns = tableColumns(page);
+    this.below = new Set(page.summary.below_constant);
     this.thresholds = thresholds;
     this.onchoose = onchoose;
     this.sorted = { key: "support", isUp: false };
     this.rows = this.labels.label.map((_, j) => this.row(j));
     this.body = el("tbody");
     this.heads = new Map();
-    const heads = COLUMNS.map(([key, title, words], k) => {
+    const heads = this.columns.map(([key, title, words], k) => {
       const button = el("button", { type: "button", title: words, onclick: () => this.sortBy(key) }, title, el("span", { class: "arrow", "aria-hidden": "true" }));
       const head = el("th", { scope: "col", class: k ? "figure" : null }, button);
       this.heads.set(key, head);
@@ -32,9 +37,11 @@ class LabelTable {
     this.filter = el("input", { type: "search", id: "filter", autocomplete: "off", oninput: () => this.show() });
     this.count = el("span", { role: "status", id: "shown", class: "faint" });
     const table = el("table", { class: "labels" }, el("caption", { class: "hidden" }, "All labels; a column head sorts, a name shows the label below"), el("thead", {}, el("tr", {}, heads)), this.body);
+    const unsure = this.below.size ? el("p", { class: "faint" }, "✕: F1 no better than predicting the label for every row.") : null;
     this.node = el("div", {},
       el("p", { class: "filter" }, el("label", { for: "filter" }, "Filter by name"), this.filter, this.count),
       el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "All labels" }, table),
+      ...(unsure ? [unsure] : []),
     );
     thresholds.subscribe((j) => (j === null ? this.updateAll() : this.update(j)));
     this.rows.forEach((_, j) => this.fill(j));
@@ -43,7 +50,7 @@ class LabelTable {
 
   row(j) {
     const button = el("button", { type: "button", class: "choose", onclick: () => this.onchoose(j) }, name(this.labels.label[j]));
-    const cells = COLUMNS.slice(1).map(([key]) => el("td", { class: `figure ${key}` }));
+    const cells = this.columns.slice(1).map(([key]) => el("td", { class: `figure ${key}` }));
     return { node: el("tr", { "data-label": j }, el("th", { scope: "row" }, button), cells), cells, button };
   }
 
@@ -51,17 +58,23 @@ class LabelTable {
   value(key, j) {
     if (key === "label") return this.labels.label[j];
     if (key === "threshold") return this.thresholds.value(j) ?? NaN;
-    if (MOVES.includes(key) && this.thresholds.isMoved(j)) return this.thresholds.now(j)[key];
+    if (MOVES.includes(key)) return this.thresholds.now(j)[key];
+    if (key === "fitted_f1") return this.labels.f1[j] ?? NaN;
     return this.labels[key][j] ?? NaN;
   }
 
   // Every cell of a row.
   fill(j) {
     const { cells } = this.rows[j];
-    COLUMNS.slice(1).forEach(([key], k) => {
+    const flagged = this.columns.some(([key]) => key === "fitted_f1") ? "fitted_f1" : "f1";
+    this.columns.slice(1).forEach(([key], k) => {
       cells[k].append(el("data"));
       if (key === "ece" && this.labels.ece_low[j] !== null) {
         cells[k].append(el("span", { class: "faint" }, ` [${number(this.labels.ece_low[j])}, ${number(this.labels.ece_high[j])}]`));
+      }
+      if (key === flagged && this.below.has(j)) {
+        const words = "no better than predicting the label for every row";
+        cells[k].append(el("span", { class: "below", title: words }, " ✕", el("span", { class: "hidden" }, ` ${words}`)));
       }
       this.write(cells[k], key, this.value(key, j));
     });
@@ -71,7 +84,7 @@ class LabelTable {
     const place = cell.firstChild;
     place.value = Number.isNaN(value) ? "" : String(value);
     place.textContent = key === "support" ? whole(value) : number(value);
-    if (key === "f1" || key === "average_precision") cell.style.setProperty("--value", Number.isNaN(value) ? 0 : value);
+    if (key === "f1") cell.style.setProperty("--value", Number.isNaN(value) ? 0 : value);
   }
 
   // The cells that a threshold changes.
@@ -80,7 +93,7 @@ class LabelTable {
     const isMoved = this.thresholds.isMoved(j);
     node.classList.toggle("moved", isMoved);
     cells[1].title = isMoved ? `changed from ${number(this.thresholds.inForce[j])}` : "";
-    COLUMNS.slice(1).forEach(([key], k) => {
+    this.columns.slice(1).forEach(([key], k) => {
       if (MOVES.includes(key)) this.write(cells[k], key, this.value(key, j));
     });
   }

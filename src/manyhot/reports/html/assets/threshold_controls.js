@@ -46,16 +46,16 @@ function presets(id, onchoose) {
     said.textContent = onchoose(kind, bound);
   };
   const bounded = (kind, title) => {
-    const field = el("input", { type: "number", id: `${id}-${kind}-bound`, min: 0, max: 1, step: 0.01, value: "0.9", "aria-label": `${title} at least` });
+    const field = el("input", { type: "number", id: `${id}-${kind}-bound`, min: 0, max: 1, step: 0.01, value: "0.9", "aria-label": `${title} at least, bound` });
     const button = el("button", { type: "button", id: `${id}-${kind}`, onclick: () => {
       const bound = Number(field.value);
       if (field.value === "" || !(bound >= 0 && bound <= 1)) said.textContent = "Enter a number from 0 to 1.";
       else choose(kind, bound);
-    } }, `${title} ≥`);
+    } }, `${title} at least`);
     return el("span", { class: "bounded" }, button, field);
   };
   const best = el("button", { type: "button", id: `${id}-f1`, onclick: () => choose("f1") }, "Best F1");
-  return el("p", { class: "presets" }, el("span", { class: "faint" }, "Presets:"), best, bounded("precision", "Precision"), bounded("recall", "Recall"), said);
+  return el("p", { class: "presets" }, el("span", { class: "faint" }, id === "preset-all" ? "Presets for all labels:" : "Presets for this label:"), best, bounded("precision", "Precision"), bounded("recall", "Recall"), said);
 }
 
 function outputs(list) {
@@ -90,7 +90,9 @@ function thresholdsView(page, thresholds) {
     const reached = places.filter(([, place]) => place !== null);
     thresholds.moveEach(reached);
     const missing = places.length - reached.length;
-    return missing ? `${counted(missing, "label")} cannot reach it and ${missing === 1 ? "keeps its threshold" : "keep their thresholds"}.` : "";
+    const keeps = missing === 1 ? "keeps its threshold" : "keep their thresholds";
+    const why = kind === "f1" ? `${missing === 1 ? "has" : "have"} no F1 better than predicting the label for every row, and` : "cannot reach it and";
+    return missing ? `${counted(missing, "label")} ${why} ${keeps}.` : "";
   });
   const code = el("code", { id: "command" });
   const words = el("p", { id: "moved", role: "status" });
@@ -124,14 +126,23 @@ function thresholdsView(page, thresholds) {
   update();
   return el("div", { class: "panel", id: "all-labels" },
     el("h3", {}, "Thresholds of all labels"),
+    el("p", { class: "faint basis" }, thresholdsBasis(page)),
     caution ? el("p", { class: "note" }, caution) : null,
     figures.node,
     preset,
     el("div", { class: "controls" }, all.node, reset),
     words,
     out,
-    el("p", { class: "faint" }, "A preset gives each label a threshold of its own, found on these very rows, so expect slightly less on new ones. Figures here are exact for the thresholds shown; those under Summary and Scores can be a little lower, since there each row is decided by thresholds fitted on other rows."),
+    el("p", { class: "faint" }, "A preset gives each label a threshold of its own, tuned on these same rows. The best F1 of each label raises macro F1, in which all labels weigh alike; look at what it does to micro F1 and to the number of predicted labels."),
   );
+}
+
+// On which rows the overall figures are, and what to expect on others.
+function thresholdsBasis(page) {
+  const rows = `On all ${counted(page.report.data.rows, "row")} at the thresholds shown`;
+  if (!page.thresholds.is_cross_fitted) return `${rows}.`;
+  const { f1_macro: macro, f1_micro: micro } = page.report.metrics.decision;
+  return `${rows}, which were tuned on these same rows. Cross-fitted, with the saved thresholds: macro F1 ${number(macro.value)}, micro F1 ${number(micro.value)}; expect these on new rows.`;
 }
 
 async function copyText(node) {

@@ -4,13 +4,15 @@ const FORCE = -1; // the saved threshold, which need not be one of the slider's
 
 class Thresholds {
   constructor(page, packed) {
-    const { labels, thresholds } = page;
+    const { labels, thresholds, summary } = page;
     this.n = labels.label.length;
     this.steps = page.counts_steps;
     this.names = labels.label;
     this.support = labels.support;
     this.known = labels.n_known;
     this.inForce = labels.threshold;
+    this.constantF1 = labels.constant_f1;
+    this.unranked = new Set(summary.unranked);
     this.inForceCounts = thresholds;
     this.isMovable = !thresholds.obstacle;
     this.place = new Int32Array(this.n).fill(FORCE);
@@ -63,8 +65,9 @@ class Thresholds {
   }
 
   // The place of a preset ("f1", "precision" or "recall", the latter two at least `bound`) for label j; null if no
-  // threshold reaches it.
+  // threshold reaches it, or if the best F1 is hardly more than that of predicting the label for every row.
   preset(j, kind, bound) {
+    if (kind === "f1" && this.unranked.has(j)) return null;
     const others = { f1: null, precision: "recall", recall: "precision" };
     let best = null, first = 0, last = 0;
     for (let k = 0; k <= this.steps; k++) {
@@ -77,6 +80,7 @@ class Thresholds {
         first = last = k;
       } else if (value === best.value && found.f1 === best.f1 && k === last + 1) last = k;
     }
+    if (best !== null && kind === "f1" && best.f1 <= this.constantF1[j]) return null;
     return best === null ? null : Math.floor((first + last) / 2); // the middle, away from the scores on both sides
   }
 

@@ -1,0 +1,15 @@
+"""Whether probabilities can be trusted, of all labels together, in words and as points of a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+EXAMPLE = 0.8  # the probability that the sentence speaks of, or the one nearest to it
+
+
+def describe_calibration(bins: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The bins of a report, the one nearest to `EXAMPLE`, and how many have their probability in their interval."""
+    example = min(bins, key=lambda one: abs(one["score"] - EXAMPLE)) if bins else None
+    n_within = sum(one["low"] <= one["score"] <= one["high"] for one in bins)
+    return {"bins": [dict(one) for one in bins], "example": example, "n_within": n_within}
