@@ -157,9 +157,9 @@ def test_a_promise_from_a_file(manyhot, bundle, tmp_path):
     songs(200, seed=2).write_csv(tmp_path / "aside.csv")
     done = manyhot("guarantee", bundle, tmp_path / "aside.csv", "--miss-rate", "0.2", "--json")
     assert done.code == 0, done.err
-    assert "20 %" in done.document["guarantee"]
+    assert "20%" in done.document["guarantee"]
     assert load(bundle).guarantee_.at_most == 0.2
-    assert "20 %" in manyhot("thresholds", bundle).out
+    assert "20%" in manyhot("thresholds", bundle).out
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ PHRASES = [
     "Share that carries it",  # (Calibration curve)
     "Answered, but not recorded",  # (False positives)
     "Recorded, but not answered",  # (False negatives)
-    "Wrong with a chance of",  # (99 % likely mislabelled)
+    "Wrong with a chance of",  # (99% chance that the label is wrong)
     "with the row's other labels in view",  # (given its other labels)
     "of the other rows that carry the label",
     "how many in 100 also carry",  # (Percentage of rows with ...)
@@ -45,7 +45,7 @@ PHRASES = [
     "a network of one's own",
     "a table of weights with one row a column",  # (an embedding lookup)
     "promises that rest on rows which training never saw",  # (guarantees calibrated on held-out rows)
-    "Of the labels that a new row carries",  # (At most 10 % of a row's labels are missed)
+    "Of the labels that a new row carries",  # (At most 10% of a row's labels are missed)
     "What a person handed over",  # (Validated features, targets and configuration for one fit)
     "those of the rows that are left",  # (Select the values of the rows that were kept)
     "that nobody took",  # (Raise if any key or array was not consumed)
@@ -58,6 +58,27 @@ PHRASES = [
     "leave the network away",  # (omit `network`)
     "The mend is",  # (To fix this, use)
     "something unforeseen",  # (unexpected error)
+    "guessing by label frequency",  # (a constant prediction)
+    "Better than guessing",  # (Better than a constant prediction)
+    "as far as few more predictions are wrong",  # (without adding many wrong predictions)
+    "so rarity is not the",  # (so too few examples is unlikely to be the cause)
+    "likely mislabelled",  # (chance that the label is wrong)
+    "Rows have the id of their file",  # (Rows are known by their number, from 1)
+    "give at least a precision or recall of",  # (find thresholds that meet your target precision or recall)
+    "All of these rows, at the threshold shown",  # (On all 700 rows at the threshold shown)
+    "found on these very rows",  # (tuned on these same rows)
+    "equally many rows each",  # (bins of equal size)
+    "predicting it for every row",  # (always predict it)
+    "chosen by the loss on left-out rows (epochs",  # (which had a lower held-out loss than)
+    "Scores average the logits of branches",  # (The logits of the network's branches are averaged)
+    "not what another training",  # (not retraining)
+    "chance always adds to it",  # (noise inflates it)
+    "everything behind place k",  # (everything below rank k)
+    "do not compare",  # (are not comparable)
+    "stands before one that is present",  # (ranks above one that is present)
+    "one hard label sets it",  # (one hard label can dominate a row)
+    "more frequent than by chance",  # (more frequent than chance)
+    "does not record the name of the training file",
 ]
 
 

@@ -9,7 +9,7 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics, metric_names
-from manyhot.evaluation.metrics.registry import MAIN_METRICS
+from manyhot.evaluation.metrics.registry import MAIN_METRICS, choose_k
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
 
 
@@ -252,6 +252,7 @@ def test_six_metrics_are_shown_first_and_the_others_on_request():
     named = [name for name in METRICS if any(line.startswith(f"{name} ") for line in brief.splitlines())]
     assert tuple(named) == MAIN_METRICS
     assert "13 more metrics with --all" in brief
+    assert "baseline: a constant prediction" in brief
     assert "more metrics" not in full
 
 
@@ -266,12 +267,47 @@ def test_metrics_that_say_nothing_are_left_out():
     assert "\nprecision_at_5 " in to_text(report_of(*made_up_targets()), all_metrics=True)
 
 
+def test_k_is_the_largest_that_rows_have_labels_for():
+    rng = np.random.default_rng(0)
+    for n_labels, density, k in ((40, 0.2, 5), (40, 0.08, 3), (40, 0.03, 1), (6, 0.23, 1), (3, 1.0, 1), (1, 0.5, 1)):
+        targets = Targets(rng.random((400, n_labels)) < density)
+        assert choose_k(targets) == k, (n_labels, density)
+    assert choose_k(Targets(np.zeros((3, 9), dtype=bool))) == 1
+    values = rng.random((200, 6)) < 0.23
+    text = to_text(report_of(LabelSpace(tuple("abcdef")), Targets(values), rng.random(values.shape)), all_metrics=True)
+    assert "\nprecision_at_1 " in text
+    assert "ndcg_at_1" not in text  # the same figure
+
+
+def test_a_label_no_better_than_predicting_it_everywhere_is_named():
+    space, targets, scores = made_up_targets(density=0.3)
+    limits = np.full(len(space), 0.4)
+    limits[7] = 1.0  # never predicted
+    finding = codes(report_of(space, targets, scores, limits))["label_no_better_than_constant"]
+    assert finding["labels"] == ["label 7"]
+    assert finding["text"].startswith("1 of 40 labels has an F1 no better than")
+    assert "label_no_better_than_constant" not in codes(report_of(space, targets, scores))
+
+
+def test_cross_fitted_figures_of_labels_are_said_to_be():
+    tuned = {"decision": "auto", "meaning": "Decision: auto.", "guarantee": None, "calibration": {}, "rules": {}}
+    out_of_fold = {"scores_from": "out_of_fold", "n_members": 4, "n_folds": 4}
+    for decision, facts, is_said in (
+        ("auto", out_of_fold, True),
+        ("fixed", out_of_fold, False),
+        ("auto", {**out_of_fold, "is_tuned_here": True}, False),
+        ("auto", {}, False),
+    ):
+        report = report_of(*made_up_targets(), decision_info={**tuned, "decision": decision}, **facts)
+        assert ("are cross-fitted" in to_text(report)) == is_said, (decision, facts)
+
+
 def test_numbers_agree_with_their_nouns():
     targets = Targets(np.array([[True], [False]]))
     report = report_of(LabelSpace(("a",)), targets, np.array([[0.9], [0.1]]), n_members=1, n_folds=2)
     headline = " ".join(to_text(report).split())
     assert "2 rows, 1 label; " in headline
-    assert "1 row without labels; 1 member, 2 folds." in headline
+    assert "1 row without labels; 1 network, 2 folds." in headline
 
 
 @pytest.mark.parametrize(("n", "n_labels"), [(0, 2), (1, 1), (3, 1)])

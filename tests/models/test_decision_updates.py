@@ -137,7 +137,7 @@ def test_rules_of_the_plan_are_those_set_afterwards(model):
 def test_a_promise_is_answered_by_and_ends_with_other_thresholds(model, tmp_path):
     X, y = draw(600, 6)
     promise = model.guarantee(X, y, miss_rate=0.1)
-    assert "10 %" in promise.statement(model.labels_)
+    assert "10%" in promise.statement(model.labels_)
     model.save(tmp_path / "promise.manyhot")
     again = load(tmp_path / "promise.manyhot")
     fresh, truth = draw(4000, 7)

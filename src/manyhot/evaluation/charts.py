@@ -128,7 +128,7 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
             panels.append(_cv_panel(alt, results, at, selected, heading))
     title = f"Cross-validation over {first_result['n_fits']} folds"
     thresholds = "thresholds tuned within each fold" if at == "decision" else "threshold 0.5 for every label"
-    notes = [thresholds, "dot: mean; line: 95 % interval; ticks: folds; diamond: guessing by label frequency"]
+    notes = [thresholds, "dot: mean; line: 95% interval; ticks: folds; diamond: constant prediction"]
     return Chart(
         alt.vconcat(*panels).resolve_scale(color="shared").properties(title=_heading(alt, title, notes)), title
     )
@@ -340,7 +340,7 @@ def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Chart:
         .encode(x=x, y=share, color=colour, tooltip=[*tooltip, "count:Q"])
     )
     title = "Calibration curves"
-    notes = ["dots: equally many predictions each; lines: 95 % intervals; dashed: perfect calibration"]
+    notes = ["dots: bins of equal size; lines: 95% intervals; dashed: perfect calibration"]
     panel = alt.Facet("panel:N", sort=list(panels), title=None)
     layers = alt.layer(diagonal, lines, bars, points, data=alt.Data(values=rows)).properties(width=220, height=220)
     return Chart(layers.facet(panel, columns=3).properties(title=_heading(alt, title, notes)), title)

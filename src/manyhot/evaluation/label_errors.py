@@ -70,7 +70,7 @@ class LabelErrors:
 
     def __repr__(self) -> str:
         size = f"{self.n_known} known entries, {len(self.space)} labels"
-        return short_repr("LabelErrors", f"{len(self)} entries that are probably wrong, worst first; of {size}")
+        return short_repr("LabelErrors", f"{len(self)} entries to check, about {self.suspicion.sum():.0f} of them wrong; of {size}")
 
     def _repr_html_(self) -> str:
         rows = [
@@ -86,7 +86,10 @@ class LabelErrors:
         ]
         headings = ("row", "label", "marked", "predicted", "given its other labels", "chance of being wrong")
         return section(
-            paragraph(f"{len(self)} entries that are probably wrong,", f"of {self.n_known} known ones."),
+            paragraph(
+                f"{len(self)} entries to check,",
+                f"about {self.suspicion.sum():.0f} of them wrong; of {self.n_known} known ones.",
+            ),
             table(headings, rows, len(self), "entries"),
         )
 
@@ -122,7 +125,7 @@ class LabelErrors:
         if 2 * n_beyond < n_rows or n_rows == 0:
             return reason
         percent = 100 * n_beyond // n_rows  # rounded down, so that 100 % means all
-        return f"{reason}; {percent} % of the {reference} with the label have a {comparison} score"
+        return f"{reason}; {percent}% of the {reference} with the label have a {comparison} score"
 
 
 def find_label_errors(

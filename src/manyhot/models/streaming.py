@@ -286,4 +286,4 @@ def report_notes(job: StreamJob, n_windows: int, n_rows: int) -> Iterator[str]:
     if job.row_order is None:
         yield "Kinds of columns, labels, scales and terms were learned from a random sample of the rows."
     if job.row_order is None or n_windows > 1:
-        yield "Equal rows were not merged, so copies of a row may be on both sides."
+        yield "Duplicate rows were not merged, so copies of a row may be on both sides."

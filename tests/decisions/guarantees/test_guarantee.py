@@ -89,19 +89,19 @@ def test_a_promise_reads_as_it_is_meant():
     space = LabelSpace(("sad", "quiet"))
     promise = Guarantee.from_spec(json.loads(json.dumps(GOOD)))
     assert promise.statement(space) == (
-        "At most 10 % of the predictions of a label are wrong, with 90 % confidence for each label separately, if new "
+        "At most 10% of the predictions of a label are wrong, with 90% confidence for each label separately, if new "
         "rows resemble the 40 calibration rows. Not guaranteed, and never predicted: 'quiet' (too few or too many "
         "wrong predictions)."
     )
     assert promise.details() == (
-        "The confidence is over the draw of the calibration rows: at least 90 % of all draws give thresholds for which "
+        "The confidence is over the draw of the calibration rows: at least 90% of all draws give thresholds for which "
         "the rate holds; this one rests on 40 rows with a predicted label per label. It assumes that new rows and "
         "calibration rows are drawn independently from the same source, and that their targets become known in the "
-        "same way. On the calibration rows 0.70 labels are predicted per row, and 70 % of the rows get a label."
+        "same way. On the calibration rows 0.70 labels are predicted per row, and 70% of the rows get a label."
     )
     average = {"kind": "miss_rate", "confidence": None, "per_label": False, "refused": []}
     shared = Guarantee.from_spec({**GOOD, **average, "thresholds": [0.25, 0.25], "n_used": [80]})
     assert shared.statement(space) == (
-        "At most 10 % of a row's labels are missed on average, if new rows resemble the 80 calibration rows."
+        "At most 10% of a row's labels are missed on average, if new rows resemble the 80 calibration rows."
     )
     assert "80 of that kind" in shared.details()

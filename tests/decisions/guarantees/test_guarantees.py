@@ -324,8 +324,8 @@ class TestEveryPromise:
     def test_the_statement_says_what_is_promised_and_when(self, name):
         promise = CONTROLS[name](*made_up(n=1000), 0.3)
         text, details = promise.statement(NAMES), promise.details()
-        assert "30 %" in text
-        assert ("90 % confidence" in text) == ("wrong" in name)
+        assert "30%" in text
+        assert ("90% confidence" in text) == ("wrong" in name)
         assert ("exchangeable" in details) == ("miss" in name)
         assert ("independently" in details) == ("wrong" in name)
         assert ("all labels simultaneously" in text) == ("at once" in name)

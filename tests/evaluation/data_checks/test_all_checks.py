@@ -226,7 +226,7 @@ def test_unknown_targets_decide_nothing():
     assert kinds_of(data_checks, "warning") == {"duplicate"}
     (note,) = [f for f in data_checks.findings if f.severity == "note"]
     assert note.kind == "unknown"
-    assert "33.5 %" in note.message
+    assert "33.5%" in note.message
     never = labels.with_columns(pl.Series("mood_odd", [None] * N, dtype=pl.Int64))
     (finding,) = check_data(frame, never).findings
     assert (finding.kind, finding.values["state"]) == ("constant", "never known")

@@ -3,18 +3,28 @@
 import base64
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import compute_label_metrics
+from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.reports.html import measure_page, without_bulk
+from manyhot.reports.html.calibration import describe_calibration
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
+from manyhot.reports.html.columns import MAX_NAMED, describe_columns
 from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
-from manyhot.reports.html.worst_rows import N_WORST, N_WORST_PER_LABEL, worst_errors
+from manyhot.reports.html.worst_rows import (
+    MAX_PER_LABEL,
+    N_WORST,
+    N_WORST_PER_LABEL,
+    n_worst_per_label,
+    worst_errors,
+)
 from tests.reports.html.made_up import make_page_inputs
 
 
@@ -57,16 +67,71 @@ def test_a_page_is_plain_json_with_exact_counts_packed_beside():
 def test_each_figure_has_words_an_interval_a_baseline_and_its_cover():
     page = measure_page(make_page_inputs())
     figures = {figure["name"]: figure for figure in page["metrics"]}
-    assert set(figures) == {*page["report"]["metrics"]["decision"], "brier", "log_loss", "ece"}
+    report = page["report"]
+    informative = {
+        name
+        for name in report["metrics"]["decision"]
+        if is_informative(name, report["data"]["labels"], report["k"])
+    }
+    assert set(figures) == {*informative, "brier", "log_loss", "ece"}
+    assert [name for name, figure in figures.items() if figure["is_main"]] == main_metrics(has_taxonomy=False)
     for name, figure in figures.items():
         assert figure["meaning"].endswith(".")
         assert figure["misleads"].endswith(".")
         assert figure["decision"]["low"] <= figure["decision"]["value"] <= figure["decision"]["high"], name
         assert figure["n_labels"] > 0
-        assert figure["baseline"] is not None
+        # a constant prediction is calibrated, and that says nothing
+        assert (figure["baseline"] is None) == (name == "ece")
     assert figures["f1_micro"]["fixed"]["value"] == page["report"]["metrics"]["fixed"]["f1_micro"]["value"]
     assert figures["map"]["fixed"] is None
     assert "already right nearly everywhere" in figures["element_accuracy"]["misleads"]
+
+
+def test_marks_to_check_come_with_how_many_are_expected_to_be_wrong():
+    made = make_page_inputs(n=400)
+    page = measure_page(made)
+    suspicion = made.label_errors.suspicion
+    assert page["rows"]["n_label_errors"] == len(suspicion)
+    assert page["rows"]["expected_label_errors"] == pytest.approx(suspicion.sum())
+    step = next(step for step in page["summary"]["next_steps"] if step["kind"] == "label_errors")
+    assert step["expected"] == pytest.approx(suspicion.sum())
+    assert step["expected"] < step["count"]
+
+
+def test_a_constant_prediction_of_each_label_stands_beside_its_f1():
+    made = make_page_inputs()
+    page = measure_page(made)
+    everywhere = compute_label_metrics(made.space, made.targets, made.scores, np.ones_like(made.decisions))
+    with_support = everywhere["support"] > 0
+    constant = np.array(page["labels"]["constant_f1"])
+    np.testing.assert_allclose(constant[with_support], everywhere["f1"][with_support])
+    below = [j for j in np.flatnonzero(with_support) if page["labels"]["f1"][j] <= constant[j]]
+    assert page["summary"]["below_constant"] == below
+
+
+def test_only_decisions_of_other_thresholds_are_called_cross_fitted():
+    assert not measure_page(make_page_inputs())["thresholds"]["is_cross_fitted"]
+    made = make_page_inputs()
+    other = replace(made, deployed_decisions=made.scores >= 0.3)
+    assert measure_page(other)["thresholds"]["is_cross_fitted"]
+
+
+def test_the_calibration_of_all_labels_is_told_near_the_same_probability():
+    page = measure_page(make_page_inputs(n=600))
+    bins = page["calibration"]["bins"]
+    assert bins == page["report"]["reliability"]
+    nearest = min(bins, key=lambda one: abs(one["score"] - 0.8))
+    assert page["calibration"]["example"] == nearest
+    assert page["calibration"]["n_within"] == sum(one["low"] <= one["score"] <= one["high"] for one in bins)
+    assert describe_calibration([])["example"] is None
+
+
+def test_columns_are_counted_by_kind_and_those_left_out_stand_apart():
+    found = describe_columns({"tempo": "numeric", "key": "id", "genre": "categorical", "url": "ignored"})
+    assert found["used"] == [["tempo", "numeric"], ["genre", "categorical"]]
+    assert found["left_out"] == [["key", "names the rows"], ["url", "not used"]]
+    many = describe_columns({f"x{j}": "numeric" for j in range(1000)})
+    assert (many["n_used"], len(many["used"]), many["kinds"]) == (1000, MAX_NAMED, [["numeric", 1000]])
 
 
 def test_unknown_targets_are_no_mistakes_and_the_worst_come_first():
@@ -79,9 +144,11 @@ def test_unknown_targets_are_no_mistakes_and_the_worst_come_first():
         best = np.sort(sign * made.scores[wrong].astype(float))[:N_WORST]
         assert [entry["score"] for entry in found[kind]] == pytest.approx(abs(best))
         assert all(wrong[entry["row"], entry["label"]] for entry in found[kind])
+        assert found["label_counts"][kind] == wrong.sum(axis=0).tolist()
         for j, label in enumerate(found["labels"]):
-            of_label = np.sort(sign * made.scores[wrong[:, j], j].astype(float))[:N_WORST_PER_LABEL]
+            of_label = np.sort(sign * made.scores[wrong[:, j], j].astype(float))[: n_worst_per_label(4)]
             assert [score for _, score in label[kind]] == pytest.approx(abs(of_label))
+    assert (n_worst_per_label(4), n_worst_per_label(983)) == (MAX_PER_LABEL, N_WORST_PER_LABEL)
 
 
 def test_rows_of_one_mistake_kind_are_named_too():

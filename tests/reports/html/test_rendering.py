@@ -109,7 +109,7 @@ def test_figures_stand_in_the_file_without_any_script(page, read):
         assert figure["meaning"] in read.text
         assert f"{figure['decision']['value']:.3f}" in read.text or figure["decision"]["value"] < 0.0005
     assert "400 times" in read.text
-    assert "guessing by label frequency gets" in read.text
+    assert "the best constant prediction, every label for every row, gets" in " ".join(read.text.split())
     for j in page["summary"]["weakest"]:
         assert page["labels"]["label"][j].encode("utf-8", "replace").decode() in read.text
 
@@ -132,29 +132,56 @@ def test_six_metrics_stand_first_and_the_others_are_folded(page):
 
 def test_what_is_not_known_of_the_origin_is_said(page, read):
     assert page["provenance"] == dict.fromkeys(PROVENANCE)
-    assert "does not record the name of the training file, the date of training, or the command" in " ".join(
-        read.text.split()
-    )
-    assert "written from a model in memory" in read.text
+    text = " ".join(read.text.split())
+    assert "saved by an earlier version of manyhot" in text
+    assert "None: the report was written from Python." in text
+    assert "written from a model in memory" in text
+    assert "Not known" not in text
+
+
+def test_the_file_and_command_of_training_are_shown(page):
+    training = {
+        "trained": "2026-01-02 03:04 UTC",
+        "n_rows": 150,
+        "n_labels": 5,
+        "notes": [],
+        "versions": {"manyhot": "9.9"},
+        "file": {"name": "songs.csv", "n_bytes": 1234, "sha256": "ab" * 32},
+        "command": "manyhot train songs.csv --labels 'mood_*'",
+    }
+
+    def text_of(**changes):
+        provenance = {**page["provenance"], "training": {**training, **changes}}
+        return " ".join(Reader(render({**page, "provenance": provenance})).text.split())
+
+    text = text_of()
+    for words in ("2026-01-02 03:04 UTC, on 150 rows", "ab" * 32, "songs.csv, 1\N{NARROW NO-BREAK SPACE}234 bytes"):
+        assert words.replace("\N{NARROW NO-BREAK SPACE}", " ") in text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert training["command"] in text
+    assert "manyhot 9.9" in text
+    large = text_of(file={"name": "songs.csv", "n_bytes": 10**12, "sha256": None})
+    assert "too large for a checksum" in large
+    assert "rows were handed over in Python" in text_of(file=None)
+    assert "trained from Python" in text_of(command=None)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "kind"), [(0.5, 0.7, "better"), (0.31, 0.35, "barely"), (0.2, 0.7, "unclear"), (0.1, 0.2, "worse")]
 )
-def test_the_verdict_compares_the_interval_with_guessing(page, low, high, kind):
+def test_the_verdict_compares_the_interval_with_a_constant_prediction(page, low, high, kind):
     macro = {"decision": {"value": (low + high) / 2, "low": low, "high": high}, "baseline": 0.3}
-    columns = {name: page["labels"][name] for name in ("label", "support", "f1")}
-    found = summarize(page["report"], macro, columns, [], 0, 0, None, None)
+    columns = page["labels"]
+    found = summarize(page["report"], macro, columns, [], 0, 0.0, 0, None, None)
     assert found["kind"] == kind
     assert found["share_of_gap"] == pytest.approx(((low + high) / 2 - 0.3) / 0.7)
     words = {
-        "better": "Better than guessing",
+        "better": "Better than a constant prediction",
         "barely": "Hardly better",
         "unclear": "Not clearly better",
-        "worse": "Worse than guessing",
+        "worse": "Worse than a constant prediction",
     }
     assert words[kind] in Reader(render({**page, "summary": found})).text
-    assert summarize(page["report"], macro, columns, [], 0, 5, None, None)["kind"] == "seen"
+    assert summarize(page["report"], macro, columns, [], 0, 0.0, 5, None, None)["kind"] == "seen"
 
 
 def test_a_notebook_shows_a_report_in_brief(page):
@@ -177,13 +204,20 @@ def test_a_notebook_shows_answers_as_a_table():
 
 def made_up_labels(n):
     support = [5 if j % 7 == 3 else 20 + 10 * j for j in range(n)]
-    return {"label": [f"label {j}" for j in range(n)], "support": support, "f1": [(37 * j % n) / n for j in range(n)]}
+    return {
+        "label": [f"label {j}" for j in range(n)],
+        "support": support,
+        "n_known": [10_000] * n,
+        "f1": [(37 * j % n) / n for j in range(n)],
+        "constant_f1": [0.01] * n,
+        "roc_auc": [0.9] * n,
+    }
 
 
 def test_of_many_labels_the_strongest_and_the_weakest_well_known_ones_are_drawn(page):
     labels = made_up_labels(200)
     macro = {"decision": {"value": 0.5, "low": 0.4, "high": 0.6}, "baseline": 0.1}
-    found = summarize(page["report"], macro, labels, [], 0, 0, "m.manyhot", None)
+    found = summarize(page["report"], macro, labels, [], 0, 0.0, 0, "m.manyhot", None)
     dots = found["dots"]
     assert (len(dots["strongest"]), len(dots["weakest"])) == (N_STRONGEST, MAX_DOTS - N_STRONGEST)
     assert dots["n_between"] == 200 - MAX_DOTS
@@ -201,7 +235,8 @@ def test_next_steps_are_the_three_that_matter_most(page):
     macro = {"decision": {"value": 0.5, "low": 0.4, "high": 0.6}, "baseline": 0.1}
 
     def kinds(findings=(), n_label_errors=0, n_training_rows=0, file=None):
-        found = summarize(page["report"], macro, labels, findings, n_label_errors, n_training_rows, "a b.manyhot", file)
+        counts = (n_label_errors, n_label_errors / 3, n_training_rows)
+        found = summarize(page["report"], macro, labels, findings, *counts, "a b.manyhot", file)
         assert len(found["next_steps"]) == N_STEPS
         return [step["kind"] for step in found["next_steps"]], found["next_steps"]
 
@@ -211,6 +246,23 @@ def test_next_steps_are_the_three_that_matter_most(page):
     assert steps[0]["command"] == "manyhot label-errors 'a b.manyhot' -o suspicious.csv"
     assert kinds(n_label_errors=4, file="rows.csv")[1][0]["command"] is None
     assert "collect" in kinds()[0]
+    labels["roc_auc"][5] = 0.43
+    names, steps = kinds([{"severity": "error"}], n_label_errors=4)
+    assert names == ["unranked", "data", "label_errors"]
+    assert (steps[0]["labels"], steps[0]["n_labels"]) == ([5], 1)
+    assert kinds(n_training_rows=9)[0][0] == "new_rows"
+
+
+def test_a_label_that_is_not_ranked_is_said_to_be_one(page):
+    j = page["labels"]["label"].index(HOSTILE[2])
+    labels = {**page["labels"], "roc_auc": [0.45 if i == j else 0.9 for i in range(5)]}
+    macro = next(figure for figure in page["metrics"] if figure["name"] == "f1_macro")
+    found = summarize(page["report"], macro, labels, [], 0, 0.0, 0, None, None)
+    assert found["unranked"] == [j]
+    text = " ".join(Reader(render({**page, "labels": labels, "summary": found})).text.split())
+    assert "is ranked no better than by chance" in text
+    assert "ROC-AUC 0.45" in text
+    assert "annotated, or drop it" in text
 
 
 def test_phrases_that_were_replaced_are_gone(page):

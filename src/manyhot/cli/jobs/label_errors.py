@@ -127,6 +127,7 @@ def to_document(errors: LabelErrors, limit: int, label: str | None) -> dict[str,
         "n_wrong_by_label": dict(zip(names, errors.n_wrong.tolist(), strict=True)),
         "left_out": [names[j] for j in errors.left_out],
         "n_entries": len(errors),
+        "n_wrong_entries": float(errors.suspicion.sum()),
         "entries": to_table(errors, limit).to_dicts(),
         "n_rows": len(rows),
         "rows": [
@@ -145,9 +146,11 @@ def as_text(document: dict[str, Any]) -> str:
         f"{'is' if n_wrong == 1 else 'are'} probably wrong, in about {pluralize(document['n_rows'], 'row')}"
     ]
     if document["entries"]:
-        lines += ["", "likely mislabelled"]
+        n_expected = max(1, round(document["n_wrong_entries"]))
+        lines += [f"of the {pluralize(n_wrong, 'most suspicious label')}, about {n_expected} should be wrong"]
+        lines += ["", "chance that the label is wrong"]
         lines += [
-            f"{100 * entry['suspicion']:>5.0f} %  {entry['id']}, {entry['label']}: {entry['reason']}"
+            f"{100 * entry['suspicion']:>5.0f}%  {entry['id']}, {entry['label']}: {entry['reason']}"
             for entry in document["entries"]
         ]
     by_label = sorted(document["n_wrong_by_label"].items(), key=lambda pair: -pair[1])

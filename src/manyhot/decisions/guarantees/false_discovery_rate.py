@@ -73,7 +73,7 @@ def control_false_discoveries(
     if len(refused) == len(chosen):
         if not any(len(order.thresholds) for order in orders):
             raise InputError(
-                f"no threshold comes near {100 * at_most:g} % wrong answers on the guide's own rows; these scores "
+                f"no threshold comes near {100 * at_most:g}% wrong answers on the guide's own rows; these scores "
                 "cannot keep such a rate, so ask for a higher one",
                 argument="guide",
             )
@@ -163,7 +163,7 @@ def _too_few_error(entries: Entries, at_most: float, confidence: float, parts: i
         else f"{int(known.sum())} calibration rows have a known target"
     )
     return InputError(
-        f"at most {100 * at_most:g} % wrong predictions cannot be guaranteed with {100 * confidence:g} % confidence: "
+        f"at most {100 * at_most:g}% wrong predictions cannot be guaranteed with {100 * confidence:g}% confidence: "
         f"{got}, and {n_required} or more need a prediction{' of one label' if per_label else ''} even if none is "
         "wrong; give more rows, or ask for a higher rate or a lower confidence",
         argument="at_most",

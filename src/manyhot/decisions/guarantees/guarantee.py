@@ -94,7 +94,7 @@ class Guarantee:
         rows, label_suffix = self._n_rows(), " per label" if self.per_label else ""
         usage = (
             f"On the calibration rows {self.predictions_per_row:.2f} labels are predicted per row, and "
-            f"{100 * self.share_predicted:.0f} % of the rows get a label."
+            f"{100 * self.share_predicted:.0f}% of the rows get a label."
         )
         if self.kind == "miss_rate":
             unit = "rows with the label" if self.per_label else "rows with a label, each counting the same"
@@ -240,4 +240,4 @@ def _is_plain(value: Any, kinds: tuple[type, ...]) -> bool:
 
 
 def _format_percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:g} %"
+    return "" if share is None else f"{100 * share:g}%"

@@ -80,7 +80,7 @@ def _highest_threshold(positives: np.ndarray, row_size: np.ndarray, rate: Fracti
 
 def _too_few_error(at_most: float, n_required: int, got: str) -> InputError:
     return InputError(
-        f"at most {100 * at_most:g} % missed cannot be guaranteed: {got}, expected {n_required} or more; give more "
+        f"at most {100 * at_most:g}% missed cannot be guaranteed: {got}, expected {n_required} or more; give more "
         "rows, or ask for a higher rate",
         argument="at_most",
     )

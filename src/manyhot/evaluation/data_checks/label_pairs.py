@@ -76,7 +76,7 @@ def _implied(names: list[str], pairs: PairCounts, i: int, j: int) -> Finding:
     a, b, values = quote(names[i]), quote(names[j]), _values(pairs, i, j)
     share = values["second"] / values["known"]
     sentence = (
-        f"Each of the {values['first']} rows with {a} also has {b}, which {100 * share:.0f} % of all rows have: "
+        f"Each of the {values['first']} rows with {a} also has {b}, which {100 * share:.0f}% of all rows have: "
         f"{a} implies {b}{_usage(names[i], names[j])}."
     )
     brief = f"{a} implies {b} ({values['first']} rows)"

@@ -61,8 +61,8 @@ def unknown_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
         if not MOSTLY_UNKNOWN < share[j] < 1:
             continue
         name = space.names[j]
-        sentence = f"Label {quote(name)} is unknown in {100 * share[j]:.0f} % of the rows."
-        brief = f"{quote(name)} ({100 * share[j]:.0f} %)"
+        sentence = f"Label {quote(name)} is unknown in {100 * share[j]:.0f}% of the rows."
+        brief = f"{quote(name)} ({100 * share[j]:.0f}%)"
         findings.append(
             make_finding(
                 "unknown", "warning", sentence, brief, labels=(name,), values={"unknown_share": float(share[j])}
@@ -75,7 +75,7 @@ def unknown_labels(space: LabelSpace, targets: Targets) -> list[Finding]:
         sentence = (
             f"{pluralize(len(partly_unknown), 'label')} of {len(space)} {'is' if len(partly_unknown) == 1 else 'are'} "
             "unknown in some rows, "
-            f"most of all {quote(space.names[most_unknown])} ({highest} %)."
+            f"most of all {quote(space.names[most_unknown])} ({highest}%)."
         )
         values = {"labels": len(partly_unknown), "unknown_share": float(share[most_unknown])}
         names = tuple(space.names[j] for j in partly_unknown)

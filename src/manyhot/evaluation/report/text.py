@@ -67,7 +67,7 @@ def _headline(report: Mapping[str, Any]) -> str:
         f"{pluralize(data['rows_without_labels'], 'row')} without labels",
     ]
     if data["unknown_share"] > 0:
-        clauses.append(f"{100 * data['unknown_share']:.1f} % of the targets unknown")
+        clauses.append(f"{100 * data['unknown_share']:.1f}% of the targets unknown")
     nouns = {"n_members": "network", "n_folds": "fold"}
     counts = [pluralize(scores[key], noun) for key, noun in nouns.items() if scores[key] is not None]
     if counts:

@@ -121,7 +121,7 @@ function showRows(page) {
   document.getElementById("rows-view").append(...[
     el("h3", {}, "Rows with errors"),
     el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, "manyhot report MODEL FILE"), "."]),
-    el("p", {}, el("b", {}, "Marks to check. "), note, review),
+    el("p", {}, el("b", {}, "Marks to check. "), "A mark is a row's yes or no for one label. ", note, review),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
     el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
     count,

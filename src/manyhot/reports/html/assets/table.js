@@ -30,7 +30,7 @@ class LabelTable {
     this.heads = new Map();
     const heads = this.columns.map(([key, title, words], k) => {
       const button = el("button", { type: "button", title: words, onclick: () => this.sortBy(key) }, title, el("span", { class: "arrow", "aria-hidden": "true" }));
-      const head = el("th", { scope: "col", class: k ? "figure" : null }, button);
+      const head = el("th", { scope: "col", class: k ? `figure ${key}` : null }, button);
       this.heads.set(key, head);
       return head;
     });
