@@ -56,7 +56,7 @@ def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
     assert f"{path}: about {len(expected_of(path))} of 1200 known labels are probably wrong" in done.out
     shown = [line for line in done.out.splitlines() if ": marked " in line]
     assert len(shown) == 10
-    named = [tuple(line.split(" %  ")[-1].split(": ")[0].split(", ")) for line in shown]
+    named = [tuple(line.split("%  ")[-1].split(": ")[0].split(", ")) for line in shown]
     assert sum(pair in wrong for pair in named) >= 8
     assert "\nwrong  label" in done.out
 

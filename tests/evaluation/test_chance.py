@@ -11,7 +11,9 @@ def test_pairs_are_those_of_fishers_exact_test():
     generator = np.random.default_rng(0)
     rows = 60
     first, second = generator.integers(5, 40, 50), generator.integers(5, 40, 50)
-    both = np.array([generator.integers(max(0, a + b - rows), min(a, b) + 1) for a, b in zip(first, second, strict=True)])
+    both = np.array(
+        [generator.integers(max(0, a + b - rows), min(a, b) + 1) for a, b in zip(first, second, strict=True)]
+    )
     found = more_than_chance(both, first, second, rows, 10)
     for k in range(50):
         table = [[both[k], first[k] - both[k]], [second[k] - both[k], rows - first[k] - second[k] + both[k]]]

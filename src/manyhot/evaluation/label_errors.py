@@ -70,7 +70,9 @@ class LabelErrors:
 
     def __repr__(self) -> str:
         size = f"{self.n_known} known entries, {len(self.space)} labels"
-        return short_repr("LabelErrors", f"{len(self)} entries to check, about {self.suspicion.sum():.0f} of them wrong; of {size}")
+        return short_repr(
+            "LabelErrors", f"{len(self)} entries to check, about {self.suspicion.sum():.0f} of them wrong; of {size}"
+        )
 
     def _repr_html_(self) -> str:
         rows = [

@@ -39,7 +39,9 @@ def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[
         notes.append(_epoch_note(int(fit.config.epochs), fit.epoch_losses))
     if branch_shares:
         parts = ", ".join(f"{BRANCH_NAMES[name]} {share:.0%}" for name, share in branch_shares.items())
-        notes.append(f"The logits of the network's branches are averaged with weights chosen on held-out rows: {parts}.")
+        notes.append(
+            f"The logits of the network's branches are averaged with weights chosen on held-out rows: {parts}."
+        )
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"

@@ -69,9 +69,7 @@ def test_each_figure_has_words_an_interval_a_baseline_and_its_cover():
     figures = {figure["name"]: figure for figure in page["metrics"]}
     report = page["report"]
     informative = {
-        name
-        for name in report["metrics"]["decision"]
-        if is_informative(name, report["data"]["labels"], report["k"])
+        name for name in report["metrics"]["decision"] if is_informative(name, report["data"]["labels"], report["k"])
     }
     assert set(figures) == {*informative, "brier", "log_loss", "ece"}
     assert [name for name, figure in figures.items() if figure["is_main"]] == main_metrics(has_taxonomy=False)

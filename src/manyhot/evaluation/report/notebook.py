@@ -7,9 +7,9 @@ from typing import Any
 
 from manyhot.display import ROWS_SHOWN, Markup, chips, list_repr, paragraph, section, short_repr, table
 from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.metrics.registry import main_metrics
 from manyhot.evaluation.report.text import pluralize
 
-METRICS_SHOWN = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "map", "roc_auc_macro", "lrap")
 LABELS_SHOWN = 10
 _FIGURES = ("support", "threshold", "precision", "recall", "f1", "average_precision")
 _HEADINGS = ("label", "support", "threshold", "precision", "recall", "F1", "AP")
@@ -43,7 +43,8 @@ def report_html(report: Mapping[str, Any]) -> str:
     data, metrics = report["data"], report["metrics"]["decision"]
     rows = [
         (METRICS[name].title, metrics[name]["value"], metrics[name]["baseline"], _direction(name))
-        for name in METRICS_SHOWN
+        for name in main_metrics(has_taxonomy=True)
+        if name in metrics
     ]
     ranked = sorted(report["labels"], key=lambda row: -row["support"])
     labels = [(row["label"], *(row[name] for name in _FIGURES)) for row in ranked[:LABELS_SHOWN]]

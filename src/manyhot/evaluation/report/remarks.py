@@ -88,8 +88,8 @@ def _labels_no_better_than_constant(report: Mapping[str, Any]) -> dict[str, Any]
         return None
     return _finding(
         "label_no_better_than_constant",
-        f"{len(names)} of {report['data']['labels']} labels {'has' if len(names) == 1 else 'have'} an F1 no better than "
-        f"predicting the label for every row: {join_names(names, NAMES_SHOWN)}.",
+        f"{len(names)} of {report['data']['labels']} labels {'has' if len(names) == 1 else 'have'} an F1 no better "
+        f"than predicting the label for every row: {join_names(names, NAMES_SHOWN)}.",
         names,
     )
 

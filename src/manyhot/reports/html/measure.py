@@ -23,15 +23,22 @@ from manyhot.evaluation.metrics.score import blocks, decision_entries, score_ent
 from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.remarks import constant_f1
 from manyhot.reports.html.calibration import describe_calibration
-from manyhot.reports.html.columns import describe_columns
 from manyhot.reports.html.co_occurrence import co_occurrence
+from manyhot.reports.html.columns import describe_columns
 from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.summary import summarize
 from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
 
 FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
-PROVENANCE = ("created", "command", "model_file", "rows_file", "training", "training_rows")  # None where it is not known
+PROVENANCE = (
+    "created",
+    "command",
+    "model_file",
+    "rows_file",
+    "training",
+    "training_rows",
+)  # None where it is not known
 SEED = 0
 DIGITS = 6
 STEPS = 1000
