@@ -371,6 +371,11 @@ def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
         assert page.locator("#label").is_visible()
         threshold = float(page.locator("#threshold").input_value())
         assert f"Threshold {threshold:.3f}" in page.locator("#label .printed").inner_text()
+        # a head with a button in it is not repeated on every page
+        assert page.locator("thead button:visible").count() == 0
+        assert (
+            page.locator("table.labels thead .printed:visible").count() == page.locator("table.labels thead th").count()
+        )
         cut = """() => [...document.querySelectorAll("main *")].filter((node) => {
           const style = getComputedStyle(node);
           return !["visible", "clip"].includes(style.overflowX) && node.scrollWidth > node.clientWidth + 1

@@ -66,7 +66,7 @@ def unranked_labels(labels: Mapping[str, Sequence[Any]]) -> list[int]:
 
 
 def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
-    """ "better", "barely", "unclear" or "worse" than a constant prediction; "seen" for training rows, "none" for none."""
+    """ "better", "barely", "unclear" or "worse" than a constant prediction; "seen" for training rows, else "none"."""
     ends, baseline = macro_f1["decision"], macro_f1["baseline"]
     if ends["value"] is None or baseline is None:
         return "none"

@@ -115,7 +115,7 @@ function showRows(page) {
     show();
   } }, el("option", { value: "" }, "all labels"), page.labels.label.map((text, j) => el("option", { value: j }, text)));
   const wrong = Math.max(1, Math.round(expected));
-  const review = nLabelErrors ? ` ${counted(nLabelErrors, "mark")} ${nLabelErrors === 1 ? "is" : "are"} worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
+  const review = nLabelErrors === 1 ? " One mark is worth checking." : nLabelErrors ? ` ${counted(nLabelErrors, "mark")} are worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
   const basis = page.thresholds.is_cross_fitted ? " Errors are those of cross-fitted thresholds, so their numbers differ a little from those in a label's panel." : "";
   const hint = page.file ? "" : " To see what is in the rows, run ";
   document.getElementById("rows-view").append(...[

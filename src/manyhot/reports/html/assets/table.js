@@ -30,7 +30,8 @@ class LabelTable {
     this.heads = new Map();
     const heads = this.columns.map(([key, title, words], k) => {
       const button = el("button", { type: "button", title: words, onclick: () => this.sortBy(key) }, title, el("span", { class: "arrow", "aria-hidden": "true" }));
-      const head = el("th", { scope: "col", class: k ? `figure ${key}` : null }, button);
+      const printed = el("span", { class: "printed" }, title); // browsers repeat no head with a button on every page
+      const head = el("th", { scope: "col", class: k ? `figure ${key}` : null }, button, printed);
       this.heads.set(key, head);
       return head;
     });
