@@ -152,11 +152,11 @@ def _split_members(config: TrainingConfig, held_out: np.ndarray) -> list[MemberR
             is_validation = order < math.ceil(config.validation_fraction * len(train))
             train, stopping = train[~is_validation], train[is_validation]
         if not len(train):
-            raise InputError("too few rows to train on: all of them are held from a member; hand in more", argument="X")
+            raise InputError("too few rows to train on: a network has none that are not held out; hand in more", argument="X")
         members.append(MemberRows(train, stopping, all_rows[held_out[:, k]]))
     if not held_out.any():
         raise InputError(
-            "none of these rows was held from a member, so nothing could be said of the result; hand in the rows of "
+            "none of these rows was held out from a network, so nothing could be said of the result; hand in the rows of "
             "training too",
             argument="X",
         )

@@ -49,12 +49,12 @@ def run(output: Path, files: Path | None, as_json: bool, quiet: bool) -> None:
     samples = read(train_file, ReadOptions(labels="is *"))
     show(f"   {train_file}: {describe_samples(samples)}")
 
-    show("\n2. TRAIN: folds, repeats and seeds at once; every row is scored by members that never saw it.\n")
+    show("\n2. TRAIN: folds, repeats and seeds at once; every row is scored by networks that never saw it.\n")
     start_time = time.perf_counter()
     classifier = MultiLabelClassifier(verbose=int(not quiet)).fit(samples)
     classifier.read_options_ = {"labels": "is *"}
     seconds = time.perf_counter() - start_time
-    show(f"   {classifier.model_.n_members} members in {seconds:.1f} s (compiling included)")
+    show(f"   {classifier.model_.n_members} networks in {seconds:.1f} s (compiling included)")
 
     show("\n3. HOW GOOD IT IS, from those out-of-fold scores:\n")
     show(to_text(classifier.report_.to_dict()))
