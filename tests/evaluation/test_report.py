@@ -300,6 +300,8 @@ def test_cross_fitted_figures_of_labels_are_said_to_be():
     ):
         report = report_of(*made_up_targets(), decision_info={**tuned, "decision": decision}, **facts)
         assert ("are cross-fitted" in to_text(report)) == is_said, (decision, facts)
+    half = report_of(*made_up_targets(), np.full(40, 0.5), decision_info={**tuned, "decision": "auto"}, **out_of_fold)
+    assert "are cross-fitted" not in to_text(half)
 
 
 def test_numbers_agree_with_their_nouns():

@@ -131,7 +131,9 @@ CheckpointFolder = Annotated[
         metavar="FOLDER",
     ),
 ]
-CheckpointEvery = Annotated[float, flag(TRAINING, "Seconds between two states of the same networks.", metavar="SECONDS")]
+CheckpointEvery = Annotated[
+    float, flag(TRAINING, "Seconds between two states of the same networks.", metavar="SECONDS")
+]
 Resume = Annotated[
     bool, flag(TRAINING, "Go on from what --checkpoint holds, or begin where it holds nothing.", "--resume")
 ]

@@ -186,8 +186,8 @@ class TrainingConfig(Settings):
             it is refused with "none", and "auto" always compares for it.
         decision: How scores become label sets: thresholds that raise F1 and exact match ("auto") or are tuned for
             "f1_macro", "fbeta_macro", "f1_micro", "f1_samples", "jaccard_samples", "hamming", "cost", "precision",
-            "recall" or "cardinality"; a "fixed" threshold; or "top_k". "auto" beats a
-            cutoff of 0.5 on F1 and exact match, without adding many wrong predictions.
+            "recall" or "cardinality"; a "fixed" threshold; or "top_k". "auto" beats a cutoff of 0.5
+            on F1 and exact match, without adding many wrong predictions.
         top_k: Labels predicted per sample by `decision="top_k"`, 1 or more.
         min_f1: With `decision="f1_macro"`, 0 to 1: a label whose best F1 stays below this is predicted only at its very
             highest scores. It is predicted only where it scores as high as its highest out-of-fold score; 0 for the

@@ -152,7 +152,9 @@ def _split_members(config: TrainingConfig, held_out: np.ndarray) -> list[MemberR
             is_validation = order < math.ceil(config.validation_fraction * len(train))
             train, stopping = train[~is_validation], train[is_validation]
         if not len(train):
-            raise InputError("too few rows to train on: a network has none that are not held out; hand in more", argument="X")
+            raise InputError(
+                "too few rows to train on: a network has none that are not held out; hand in more", argument="X"
+            )
         members.append(MemberRows(train, stopping, all_rows[held_out[:, k]]))
     if not held_out.any():
         raise InputError(

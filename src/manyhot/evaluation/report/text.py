@@ -187,7 +187,8 @@ def _label_note(report: Mapping[str, Any]) -> str:
     """What the figures of labels rest on, where the thresholds beside them are not those that decided the rows."""
     scores, decision = report["scores"], report["policy"].get("decision")
     is_held_out = scores["from"] in ("out_of_fold", "held_out") and not scores["is_tuned_here"]
-    if not is_held_out or decision in (None, *UNTUNED):
+    is_half = all(row["threshold"] == 0.5 for row in report["labels"])  # what "auto" comes back to
+    if not is_held_out or is_half or decision in (None, *UNTUNED):
         return ""
     note = "Precision, recall and F1 are cross-fitted: each row is decided by thresholds tuned on other rows."
     return f"\n{wrap(note)}"
