@@ -158,8 +158,8 @@ def _split_members(config: TrainingConfig, held_out: np.ndarray) -> list[MemberR
         members.append(MemberRows(train, stopping, all_rows[held_out[:, k]]))
     if not held_out.any():
         raise InputError(
-            "none of these rows was held out from a network, so nothing could be said of the result; hand in the rows of "
-            "training too",
+            "none of these rows was held out from a network, so nothing could be said of the result; hand in the "
+            "rows of training too",
             argument="X",
         )
     return members

@@ -481,7 +481,9 @@ def test_axe_finds_nothing_for_people_who_see_or_move_otherwise(browser, made, s
     with opened(browser, made.html, width, scheme) as page:
         page.locator("#threshold").press("ArrowRight")
         page.locator("summary").evaluate_all("all => all.forEach((one) => one.click())")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        beyond = """(width) => [...document.querySelectorAll("body *")].filter((node) => !node.closest(".scroll")
+          && node.getBoundingClientRect().right > width + 1).map((node) => node.outerHTML.slice(0, 120))"""
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.evaluate(beyond, width)
         assert grave_faults(page) == []
         found = Axe().run(page).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
