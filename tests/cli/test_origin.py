@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from manyhot import MultiLabelClassifier, load
@@ -71,3 +72,17 @@ def test_python_knows_date_and_rows_and_files_without_origin_load(tmp_path):
     container.write(tmp_path / "wrong.manyhot", wrong, contents.arrays)
     with pytest.raises(BundleError, match=r"origin\.trained"):
         load(tmp_path / "wrong.manyhot")
+
+
+@pytest.mark.slow
+def test_the_same_training_gives_the_same_bytes_where_its_time_is_set(tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 3))
+    contents = set()
+    for seconds in ("1700000000", "1700000000", "1800000000"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", seconds)
+        path = tmp_path / "model.manyhot"
+        MultiLabelClassifier(n_members=2, epochs=2, verbose=0).fit(X, X[:, :2] > 0).save(path)
+        contents.add(path.read_bytes())
+    assert len(contents) == 2
+    assert load(path).model_.origin.trained == "2027-01-15 08:00 UTC"

@@ -241,7 +241,7 @@ def test_reasons_hold_the_right_numbers():
         assert reason.startswith(f"marked {state}, predicted {scores[i, j]:.2f}")
         expected = re.search(r"\((\d\.\d\d) given its other labels\)", reason)
         assert expected is None or float(expected[1]) == float(f"{found.expected[k]:.2f}")
-        share = re.search(r"(\d+) % of the (other )?rows with the label", reason)
+        share = re.search(r"(\d+)% of the (other )?rows with the label", reason)
         if share is None:
             continue
         n_compared += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -48,7 +49,13 @@ def current_origin(n_rows: int, n_labels: int, notes: tuple[str, ...] = ()) -> O
     versions = {"manyhot": __version__, "python": platform.python_version()}
     versions |= {name: version(name) for name in LIBRARIES}
     kept = tuple(note[:MAX_LETTERS] for note in notes[:MAX_NOTES])
-    return Origin(to_text(datetime.now(UTC)), n_rows, n_labels, kept, versions)
+    return Origin(to_text(_now()), n_rows, n_labels, kept, versions)
+
+
+def _now() -> datetime:
+    """The time, or the one that `SOURCE_DATE_EPOCH` sets (reproducible-builds.org)."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now(UTC)
 
 
 def to_text(time: datetime) -> str:

@@ -82,8 +82,8 @@ KINDS: dict[str, Kind] = {
     ),
     "unknown": Kind(
         "labels are mostly unknown",
-        "Unknown entries are never counted as negative; check that whether an entry is known does not depend on the label.",
-        "Unknown entries are never counted as negative; check that whether an entry is known does not depend on the label.",
+        "Unknown entries are never counted as negative; check that being known does not depend on the label.",
+        "Unknown entries are never counted as negative; check that being known does not depend on the label.",
     ),
     "implied": Kind(
         "implications between labels",
