@@ -37,10 +37,22 @@ COMMANDS = {
 }
 
 
+def restore_signals():
+    """What ignores some of them (nohup, a shell's background job) hands that on to its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def stopped(words, folder, name, seconds):
     """Exit code, standard error and seconds until the end of a command that gets a signal after so many seconds."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "manyhot", *words], cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "manyhot", *words],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=restore_signals,
     )
     try:
         time.sleep(seconds)
@@ -90,11 +102,13 @@ def test_sixty_signals_at_random_times(table, tmp_path):
 
 
 def test_handlers_are_those_of_before_afterwards():
+    old = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     before = [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)]
     with pytest.raises(Terminated, match="hung up") as error, ended_by_signals():
         os.kill(os.getpid(), signal.SIGHUP)  # raised before the call returns
     assert error.value.exit_code == 129
     assert [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)] == before
+    signal.signal(signal.SIGHUP, old)
 
 
 def test_a_signal_that_is_ignored_stays_so():
