@@ -214,7 +214,7 @@ def test_a_new_metric_needs_its_row_alone(monkeypatch):
     assert deeper == interval
     page = measure_page(make_page_inputs())
     figure = next(figure for figure in page["metrics"] if figure["name"] == "mean_count")
-    assert figure["title"] == "Labels per row, up to 5"
+    assert figure["title"] == "Labels per row, up to 1"
     assert figure["decision"]["low"] < figure["decision"]["value"] < figure["decision"]["high"]
 
 

@@ -66,7 +66,7 @@ def test_every_fold_is_drawn(result):
 
 def cv_document(names):
     row = {"mean": 0.5, "low": 0.4, "high": 0.6, "baseline": None, "folds": [0.4, None, 0.6]}
-    return {"n_fits": 3, "metrics": {"decision": dict.fromkeys(names, row)}}
+    return {"n_fits": 3, "labels": [{}] * 9, "metrics": {"decision": dict.fromkeys(names, row)}}
 
 
 def test_each_panel_of_metrics_has_one_direction_of_better():

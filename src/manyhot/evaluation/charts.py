@@ -11,6 +11,7 @@ from typing import Any
 from manyhot.errors import InputError, OutputError
 from manyhot.evaluation.chart_theme import BLUE, CONFIG, FAINT, INK, ORANGE, STRONG, TEXT_SIZE, TITLE_SIZE, inline_svg
 from manyhot.evaluation.metrics import METRICS
+from manyhot.evaluation.metrics.registry import is_informative
 from manyhot.files import atomic_write, write_all
 
 SUFFIXES = (".svg", ".png", ".html")
@@ -120,7 +121,9 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
     """Draw every metric per fold, its mean, interval and baseline; `results`: name -> `CrossValidation.to_dict()`."""
     alt = _altair()
     first_result = next(iter(results.values()))
-    names = [name for name, row in first_result["metrics"][at].items() if _is_share(row)]
+    n_labels = len(first_result["labels"])
+    rows = first_result["metrics"][at]
+    names = [name for name, row in rows.items() if _is_share(row) and is_informative(name, n_labels)]
     panels = []
     for is_higher_better, heading in ((True, "Higher is better"), (False, "Lower is better")):
         selected = [name for name in names if METRICS[name].higher_is_better is is_higher_better]

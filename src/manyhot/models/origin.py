@@ -48,8 +48,8 @@ def current_origin(n_rows: int, n_labels: int, notes: tuple[str, ...] = ()) -> O
     """The origin of a model that is trained now."""
     versions = {"manyhot": __version__, "python": platform.python_version()}
     versions |= {name: version(name) for name in LIBRARIES}
-    kept = tuple(note[:MAX_LETTERS] for note in notes[:MAX_NOTES])
-    return Origin(to_text(_now()), n_rows, n_labels, kept, versions)
+    shortened = tuple(note[:MAX_LETTERS] for note in notes[:MAX_NOTES])
+    return Origin(to_text(_now()), n_rows, n_labels, shortened, versions)
 
 
 def _now() -> datetime:

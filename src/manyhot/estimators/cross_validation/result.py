@@ -135,7 +135,8 @@ class CrossValidation:
                 "the results come from different folds; use the same rows, n_splits, n_repeats and random_state"
             )
         rows = {}
-        for name in [name for name in self.scores[at] if name in other.scores[at]]:
+        informative = [name for name in self.scores[at] if is_informative(name, len(self.labels))]
+        for name in [name for name in informative if name in other.scores[at]]:
             differences = self.values(name, at) - other.values(name, at)
             better = differences if METRICS[name].higher_is_better else -differences
             bound = METRICS[name].upper_bound
@@ -208,10 +209,11 @@ class CrossValidation:
         return display.short_repr("CrossValidation", "; ".join([size, *figures]))
 
     def _repr_html_(self) -> str:
-        document = self.to_dict()
+        document, shown = self.to_dict(), self._shown_metrics(all_metrics=False)
         rows = [
             (METRICS[name].title.format(k=5), *(row[key] for key in _SUMMARY), _better(name))
             for name, row in document["metrics"]["decision"].items()
+            if name in shown
         ]
         frequent = sorted(document["labels"], key=lambda row: -(row["support"] or 0))
         labels = [(row["label"], *(row[column] for column in LABEL_COLUMNS)) for row in frequent[:LABELS_SHOWN]]
@@ -220,7 +222,7 @@ class CrossValidation:
             display.paragraph(f"{self.n_fits} fits", f"on {self.targets.n_samples} rows, {len(self.labels)} labels"),
             display.table(("metric", "mean", "std", f"{level} from", "to", "baseline", "better"), rows),
             display.table(("label", *LABEL_COLUMNS.values()), labels, len(frequent), "labels, less frequent"),
-            "<div>As a picture: <code>.plot()</code></div>",
+            "<div>As a picture: <code>.plot()</code>; every metric: <code>.to_text(all_metrics=True)</code></div>",
         )
 
     def _label_table(self) -> str:
