@@ -87,13 +87,13 @@ def test_its_ranks_were_measured():
 
 
 def test_its_speed_was_measured():
-    """Beside the quickest loop with Keras or scikit-learn that `benchmarks/cv.py` knows; both whole processes."""
+    """Beside a loop with Keras as tutorials write it, and beside the quickest one of `benchmarks/cv.py`."""
     contenders = json.loads((ROOT / "benchmarks/results/cv.json").read_text())["contenders"]
-    keras = min(one["over_manyhot-cold"] for name, one in contenders.items() if name.startswith("keras"))
-    plain = contenders["keras-jax"]["over_manyhot-cold"]
-    found = re.search(r"(\d+) times faster than a plain loop.*?(\d+) times faster than the quickest", README, re.DOTALL)
-    assert int(found[1]) <= plain < int(found[1]) + 2
-    assert int(found[2]) <= keras < int(found[2]) + 1
+    loops = {name: one["over_manyhot-cold"] for name, one in contenders.items() if name.startswith("keras")}
+    text = " ".join(README.split())
+    assert "takes a tenth of the time of a plain loop, and half that of the quickest loop we could write" in text
+    assert 8.5 <= loops["keras-jax"] <= 12
+    assert 1.6 <= min(ratio for name, ratio in loops.items() if not name.endswith("warm")) <= 2.6
 
 
 def test_what_it_says_of_scikit_learn():
