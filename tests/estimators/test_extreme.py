@@ -197,7 +197,7 @@ X_BAD, Y_BAD = made(40)
         (X_BAD, Y_BAD[:30], "X has 40 rows but y has 30"),
         (X_BAD, Y_BAD * 0.5, "0.5"),
         (X_BAD, Y_BAD * np.nan, "must be known"),
-        (X_BAD, sp.csr_matrix(Y_BAD.shape), "no row of those trained on"),
+        (X_BAD, sp.csr_matrix(Y_BAD.shape), "no training row has"),
         (X_BAD[:5], Y_BAD[:5], "expected 10 or more"),
         (X_BAD * 0, Y_BAD, "nearly all rows are equal"),
         ({"a": np.zeros((40, 2))}, Y_BAD, "got arrays"),
