@@ -26,7 +26,7 @@ def test_python_lines_run(tmp_path):
     assert len(code.splitlines()) <= 16
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "songs.manyhot"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "moods.manyhot"}
 
 
 @pytest.mark.slow

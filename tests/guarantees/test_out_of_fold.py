@@ -94,4 +94,4 @@ def test_copies_of_a_row_sit_in_one_fold():
     twice = MultiLabelClassifier(verbose=0, hidden_layer_sizes=(256,), epochs=60)
     twice.fit(np.concatenate([X, X]), np.concatenate([Y, Y]))
     assert twice.report_.metrics["decision"]["roc_auc_macro"]["value"] < 0.6
-    assert any("copies" in note for note in twice.report_.to_dict()["notes"])
+    assert any("duplicate" in note for note in twice.report_.to_dict()["notes"])

@@ -116,7 +116,7 @@ def test_branches_of_a_trained_model_count_as_chosen():
     assert shares.shape == (4, 2)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert list(model.branch_shares) == ["layers", "bins"]
-    told = f"hidden layers {shares[0, 0]:.0%}, hidden layers on bins {shares[0, 1]:.0%}."
+    told = f"hidden layers {shares[0, 0]:.0%}, hidden layers on binned inputs {shares[0, 1]:.0%}."
     assert sum(note.endswith(told) for note in classifier.report_.to_dict()["notes"]) == 1
     blocks, scorer = model.encoder.transform(X), model.scorer()
     found = scorer.scores(blocks, (0, 1))

@@ -27,8 +27,8 @@ async function health() {
 }
 
 const WORDS = {
-  starting: (message) => `The service is ${message.split(";")[0]}. This page continues by itself when it is ready.`,
-  stopping: () => "The service is shutting down. This page continues by itself when it is back.",
+  starting: (message) => `The service is ${message.split(";")[0]}. This page will update automatically.`,
+  stopping: () => "The service is shutting down. This page will update automatically when it is back.",
   away: () => "The service does not respond. Trying again until it is back …",
 };
 
