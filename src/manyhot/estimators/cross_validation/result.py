@@ -1,4 +1,4 @@
-"""The results of a cross-validation: scores per fold, their summary, and the comparison of two settings."""
+"""The results of a cross-validation: scores per fold and their summary."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from manyhot import display, validation
 from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
+from manyhot.estimators.cross_validation.comparison import LEVEL, REPR_METRICS, Comparison, Difference
 from manyhot.estimators.cross_validation.corrected_t_test import corrected_scale, interval, probability_above_zero
 from manyhot.estimators.cross_validation.splits import Split
 from manyhot.evaluation.charts import Chart, plot_cv_scores, save_chart
@@ -23,9 +24,6 @@ from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import pluralize, table
 
 AT = ("decision", "fixed")
-LEVEL = 0.95
-VERDICT_PROBABILITY = 0.95  # probability from which a comparison names the better setting
-
 
 # headings of the metrics for decisions without tuned thresholds
 UNTUNED_HEADINGS = {
@@ -36,9 +34,7 @@ TUNED_HEADING = "At thresholds tuned for {decision} on each fold's training rows
 LABEL_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP", "roc_auc": "AUC"}
 WITH_SPREAD = ("f1", "average_precision", "roc_auc")
 LABELS_SHOWN, NAME_WIDTH = 20, 24
-REPR_METRICS = ("f1_macro", "f1_micro")
 _SUMMARY = ("mean", "std", "low", "high", "baseline")
-VERDICTS = {"this": "this is better", "other": "other is better", "unsure": "no clear difference"}
 
 
 class FoldScores(NamedTuple):
@@ -295,65 +291,6 @@ def _metric_table(document: Mapping[str, Any], at: str, names: Collection[str]) 
             mean, std, baseline = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "std", "baseline"))
             rows.append([name, direction, mean, std, interval_text, baseline])
     return "\n" + table(header, rows)
-
-
-class Difference(NamedTuple):
-    """Difference of one metric between two settings on the same folds."""
-
-    value: float  # mean, this minus other
-    low: float  # of the corrected interval
-    high: float
-    probability_better: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Comparison of two settings on the same folds by the correlated t-test."""
-
-    at: str  # "decision" or "fixed"
-    metrics: Mapping[str, Difference]  # metric -> difference
-
-    def verdict(self, metric: str) -> str:
-        """Return "this" or "other", whichever is better with a probability of at least 95 %, else "unsure"."""
-        probability = self.metrics[validation.one_of(self.metrics, metric=metric)].probability_better
-        return (
-            "this"
-            if probability >= VERDICT_PROBABILITY
-            else "other"
-            if probability <= 1 - VERDICT_PROBABILITY
-            else "unsure"
-        )
-
-    def __repr__(self) -> str:
-        name = next((name for name in REPR_METRICS if name in self.metrics), next(iter(self.metrics), None))
-        text = "no common metric"
-        if name is not None:
-            row = self.metrics[name]
-            text = f"{name} {row.value:+.4f} ({row.low:+.4f} to {row.high:+.4f}), {VERDICTS[self.verdict(name)]}"
-        return display.short_repr("Comparison", f"this minus other, {len(self.metrics)} metrics; {text}")
-
-    def _repr_html_(self) -> str:
-        rows = [
-            (METRICS[name].title.format(k=5), *row, VERDICTS[self.verdict(name)]) for name, row in self.metrics.items()
-        ]
-        headings = ("metric", "difference", f"{LEVEL:.0%} from", "to", "chance that this is better", "verdict")
-        return display.section(
-            display.paragraph("This minus other,", "on the same folds"), display.table(headings, rows)
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        rows = {name: {**row._asdict(), "verdict": self.verdict(name)} for name, row in self.metrics.items()}
-        return to_json_value({"at": self.at, "level": LEVEL, "metrics": rows})
-
-    def __str__(self) -> str:
-        lines = []
-        for name, row in self.metrics.items():
-            spread_text = f"{row.low:+.4f} to {row.high:+.4f}"
-            lines.append(
-                [name, f"{row.value:+.4f}", spread_text, f"{row.probability_better:.0%}", VERDICTS[self.verdict(name)]]
-            )
-        return table(["metric", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)
 
 
 def collect_results(
