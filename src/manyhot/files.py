@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import glob
+import hashlib
 import os
 import re
 import secrets
@@ -27,7 +28,8 @@ else:
 LEFTOVER_SECONDS = 24 * 3600  # after this long, a temporary file is one of a killed process
 _OWNER = ".owner"  # in a scratch folder, locked by the process that made it
 _CHUNK_BYTES = 2**24
-_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+"""Name of a file that is being written; the group is `temporary_stem` of what it will be."""
 _ADVICE = {
     errno.ENOENT: "the folder does not exist; create it first",
     errno.ENOTDIR: "what should be its folder is a file",
@@ -50,7 +52,7 @@ def atomic_write(target: Path) -> Iterator[int]:
         old = _existing_status(target)
         _remove_leftovers(target)
         folder = _open_folder(target.parent)
-        temporary = target.parent / f".{target.stem[:40]}.{secrets.token_hex(8)}.tmp"
+        temporary = target.parent / f".{temporary_stem(target)}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
         try:
@@ -78,10 +80,15 @@ def atomic_write(target: Path) -> Iterator[int]:
             os.close(folder)
 
 
+def temporary_stem(target: Path) -> str:
+    """What the temporary files of a target begin with, after a dot."""
+    return target.stem[:40]
+
+
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed processes left of the same file, once it is so old that no process still writes it."""
     latest = time.time() - LEFTOVER_SECONDS
-    for path in _leftovers(str(target.parent)).pop(target.stem[:40], ()):
+    for path in _leftovers(str(target.parent)).pop(temporary_stem(target), ()):
         with suppress(OSError):  # another process was quicker, or it is not ours to remove
             if path.lstat().st_mtime < latest:
                 path.unlink()
@@ -93,7 +100,7 @@ def _leftovers(folder: str) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     with suppress(OSError):
         for name in os.listdir(folder):
-            if match := _TEMPORARY.fullmatch(name):
+            if match := TEMPORARY.fullmatch(name):
                 found.setdefault(match[1], []).append(Path(folder, name))
     return found
 
@@ -163,7 +170,7 @@ def _open_locked(path: Path) -> int | None:
         except OSError:
             return None
         try:
-            _lock(descriptor)
+            _lock(descriptor, waits=True)
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
         except FileNotFoundError:
@@ -174,16 +181,19 @@ def _open_locked(path: Path) -> int | None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
-    """Wait until no other process has locked the file."""
+def _lock(descriptor: int, waits: bool) -> None:
+    """Lock a file; where another process has, wait for it, or raise `OSError`."""
     if sys.platform == "win32":
         while True:
-            with suppress(OSError):
+            try:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
                 return
+            except OSError:
+                if not waits:
+                    raise
             time.sleep(0.05)
     else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -222,10 +232,7 @@ def _try_lock(path: Path) -> int | None:
     descriptor = None
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, waits=False)
     except OSError:
         if descriptor is not None:
             os.close(descriptor)
@@ -244,6 +251,12 @@ def write_file(target: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with atomic_write(target) as descriptor:
         write_all(descriptor, memoryview(content))
+
+
+def file_sha256(path: Path) -> str:
+    """The checksum of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_folder() -> Path:

@@ -16,8 +16,9 @@ def test_a_decision_that_stayed_at_one_half_is_measured_at_one_half():
         logits = 3 * generator.normal(size=(60, 3)) - 1
         scores = 1 / (1 + np.exp(-logits))
         merged = merge_equal_scores(scores, Targets(generator.random((60, 3)) < scores), np.ones(60))
-        deployed = fit_policy(config, space, merged).decision
-        calibrated, decisions = cross_fitted_decisions(config, space, merged, deployed)
+        policy = fit_policy(config, space, merged)
+        deployed = policy.decision
+        calibrated, decisions = cross_fitted_decisions(config, space, merged, policy)
         at_half = bool((decisions == (calibrated >= 0.5)).all())
         if deployed.is_one_half:
             assert at_half

@@ -103,7 +103,7 @@ def test_a_policy_keeps_any_taxonomy_whatever_the_raw_scores_are(hierarchy, cali
     raw, targets = generator.random((60, n_labels)), Targets(generator.random((60, n_labels)) < 0.4)
     merged = merge_equal_scores(raw, targets, np.ones(60))
     policy = fit_policy(config, space, merged, has_spread=False)
-    scores, decisions = cross_fitted_decisions(config, space, merged, policy.decision)
+    scores, decisions = cross_fitted_decisions(config, space, merged, policy)
     np.testing.assert_array_equal(scores, cross_fitted_scores(config, space, merged))
     for child, parent in pairs:
         for values in (policy.calibrate(raw), policy.decide(policy.calibrate(raw)), scores, decisions):

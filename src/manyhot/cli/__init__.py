@@ -34,8 +34,9 @@ def _run(args: Sequence[str] | None) -> None:
         _print_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt as interrupt:  # before or after a job
-        _print_error(str(StoppedError(interrupt)))
-        sys.exit(StoppedError(interrupt).exit_code)
+        stopped = StoppedError(interrupt)
+        _print_error(str(stopped))
+        sys.exit(stopped.exit_code)
     except BrokenPipeError:
         # who reads our output has enough; nothing more can be said to them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,8 +25,8 @@ class Terminated(KeyboardInterrupt):
 class StoppedError(ManyhotError):
     """A command that was interrupted; `exit_code` is that of the signal."""
 
-    def __init__(self, interrupt: KeyboardInterrupt) -> None:
-        super().__init__(f"{str(interrupt) or 'interrupted'}; nothing was written")
+    def __init__(self, interrupt: KeyboardInterrupt, outcome: str = "nothing was written") -> None:
+        super().__init__(f"{str(interrupt) or 'interrupted'}; {outcome}")
         self.exit_code = getattr(interrupt, "exit_code", INTERRUPTED)
 
 

@@ -54,6 +54,11 @@ class DecisionPolicy:
         return None if self.decision.thresholds is None else self.decision.thresholds.values
 
     @property
+    def has_given_thresholds(self) -> bool:
+        """Whether thresholds were set by hand or come from a guarantee, and not from out-of-fold scores."""
+        return self.is_manual or self.guarantee is not None
+
+    @property
     def keeps_thresholds(self) -> bool:
         """Whether decisions are what thresholds alone say, without rules and taxonomy."""
         return self._bound.rules.is_empty
@@ -178,14 +183,11 @@ def fit_policy(
     rows: UniqueScores,
     has_spread: bool = True,
     calibration: Calibration | None = None,
-    decision: threshold_module.Decision | None = None,
 ) -> DecisionPolicy:
-    """Calibrate raw scores, then choose thresholds on the calibrated ones; a given calibration or decision is kept."""
+    """Calibrate raw scores, then choose thresholds on the calibrated ones; a given calibration is kept."""
     calibration = calibration or _fit_calibration(config, rows)
     scores = _calibrate(calibration, rows.raw, bind_taxonomy(config.taxonomy, space))
     targets = rows.targets
-    if decision is not None:
-        return DecisionPolicy(space, calibration, decision, build_rules(config), taxonomy=config.taxonomy)
     decision = threshold_module.build(config.decision, decision_params(config), space)
     repeated = np.repeat(np.arange(len(scores)), rows.counts)
     decision = decision.fit(scores[repeated], targets.take(repeated))
@@ -205,16 +207,18 @@ def _fit_calibration(config: TrainingConfig, rows: UniqueScores) -> Calibration:
 
 
 def cross_fitted_decisions(
-    config: TrainingConfig, space: LabelSpace, rows: UniqueScores, deployed: threshold_module.Decision
+    config: TrainingConfig, space: LabelSpace, rows: UniqueScores, deployed: DecisionPolicy
 ) -> tuple[np.ndarray, np.ndarray]:
     """Calibrated scores and decisions of the original rows, by maps and thresholds fitted on the other half.
 
-    Where the deployed decision has learned no thresholds (`is_one_half`) there are none to fit.
+    Thresholds of the deployed policy that were not fitted to these rows decide as they are.
     """
+    if deployed.has_given_thresholds or deployed.decision.is_one_half:
+        calibrated = cross_fitted_scores(config, space, rows)
+        return calibrated, deployed.decide(calibrated)
     scores, decisions = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
-    fixed_decision = deployed if deployed.is_one_half else None
     for train_rows, fold_rows in _cross_fit_splits(config, rows):
-        policy = fit_policy(config, space, train_rows, False, decision=fixed_decision)
+        policy = fit_policy(config, space, train_rows, False)
         scores[fold_rows] = policy.calibrate(rows.raw[fold_rows])
         decisions[fold_rows] = policy.decide(scores[fold_rows])
     return scores[rows.inverse], decisions[rows.inverse]

@@ -19,7 +19,6 @@ EXIT_SECONDS = 0.1  # that the end of the process waits for calls that were aban
 INTERRUPTED = 130  # exit code of a process that ends while an abandoned call still runs, as after Ctrl-C
 
 _abandoned: list[threading.Thread] = []
-_exit_codes: list[int] = []  # of the interrupts that abandoned them
 
 
 class DaemonPool:
@@ -69,13 +68,11 @@ class DaemonPool:
             for thread in self._threads:
                 thread.join()
         else:
-            if not _abandoned:
-                atexit.register(_leave)
-            _exit_codes.append(getattr(error, "exit_code", INTERRUPTED))
+            atexit.register(_leave, getattr(error, "exit_code", INTERRUPTED))  # the last one is called first
             _abandoned[:] = [thread for thread in (*_abandoned, *self._threads) if thread.is_alive()]
 
 
-def _leave() -> None:
+def _leave(exit_code: int) -> None:
     """End the process at once where an abandoned call still runs: JAX would wait for it, and abort when it returns."""
     deadline = time.monotonic() + EXIT_SECONDS
     for thread in _abandoned:
@@ -85,4 +82,4 @@ def _leave() -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # closed, or none at all
                 stream.flush()
-        os._exit(_exit_codes[-1])
+        os._exit(exit_code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import hypergeom
 
@@ -50,7 +52,10 @@ def ranks_above_chance(roc_auc: np.ndarray, n_positives: np.ndarray, n_known: np
     Source: Mann, Whitney (1947), On a test of whether one of two random variables is stochastically larger.
     """
     positives, known = np.asarray(n_positives, dtype=float), np.asarray(n_known, dtype=float)
-    pairs = positives * (known - positives)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt((known + 1) / (12 * pairs))
-        return np.asarray(np.asarray(roc_auc, dtype=float) - 0.5 > MIN_RANK_ERRORS * error)
+    surplus = (np.asarray(roc_auc, dtype=float) - 0.5) * positives * (known - positives)
+    return np.asarray(is_rank_surplus(surplus, positives, known))
+
+
+def is_rank_surplus(surplus: Any, n_positives: Any, n_known: Any) -> Any:
+    """Whether the rank sum of the positives exceeds that of pure chance by clearly enough; numbers or arrays."""
+    return surplus > MIN_RANK_ERRORS * np.sqrt(n_positives * (n_known - n_positives) * (n_known + 1) / 12)

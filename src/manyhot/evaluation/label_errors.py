@@ -68,10 +68,15 @@ class LabelErrors:
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def n_expected_wrong(self) -> float:
+        """How many of the entries listed are expected to be wrong."""
+        return float(self.suspicion.sum())
+
     def __repr__(self) -> str:
         size = f"{self.n_known} known entries, {len(self.space)} labels"
         return short_repr(
-            "LabelErrors", f"{len(self)} entries to check, about {self.suspicion.sum():.0f} of them wrong; of {size}"
+            "LabelErrors", f"{len(self)} entries to check, about {self.n_expected_wrong:.0f} of them wrong; of {size}"
         )
 
     def _repr_html_(self) -> str:
@@ -90,7 +95,7 @@ class LabelErrors:
         return section(
             paragraph(
                 f"{len(self)} entries to check,",
-                f"about {self.suspicion.sum():.0f} of them wrong; of {self.n_known} known ones.",
+                f"about {self.n_expected_wrong:.0f} of them wrong; of {self.n_known} known ones.",
             ),
             table(headings, rows, len(self), "entries"),
         )

@@ -16,7 +16,6 @@ from manyhot.decisions import thresholds as threshold_methods
 from manyhot.decisions.policy import (
     DecisionPolicy,
     cross_fitted_decisions,
-    cross_fitted_scores,
     decision_params,
     fit_policy,
     is_tuned,
@@ -170,13 +169,8 @@ def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig)
     if evidence is None or evidence.is_stale:
         model.report = model.clear_measures(clear_decisions(model.report, policy, config))
         return
-    is_manual = policy.is_manual or policy.guarantee is not None
-    if is_manual:
-        scores = cross_fitted_scores(config, model.labels, evidence.unique_scores())
-        decisions = policy.decide(scores)
-    else:
-        scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores(), policy.decision)
-    model.report = measure_out_of_fold(model, scores, decisions, report_context(model, is_manual))
+    scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores(), policy)
+    model.report = measure_out_of_fold(model, scores, decisions, report_context(model, policy.has_given_thresholds))
 
 
 def current_decisions(model: Model) -> EarlierDecisions:

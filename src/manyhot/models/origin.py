@@ -7,10 +7,9 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
-from manyhot.models.run_identity import LIBRARIES
+from manyhot.models.run_identity import library_versions
 from manyhot.version import __version__
 
 TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
@@ -46,8 +45,7 @@ class Origin:
 
 def current_origin(n_rows: int, n_labels: int, notes: tuple[str, ...] = ()) -> Origin:
     """The origin of a model that is trained now."""
-    versions = {"manyhot": __version__, "python": platform.python_version()}
-    versions |= {name: version(name) for name in LIBRARIES}
+    versions = {"manyhot": __version__, "python": platform.python_version()} | library_versions()
     shortened = tuple(note[:MAX_LETTERS] for note in notes[:MAX_NOTES])
     return Origin(to_text(_now()), n_rows, n_labels, shortened, versions)
 

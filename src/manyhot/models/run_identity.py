@@ -36,8 +36,13 @@ def run_identity(work: str, settings: Mapping[str, Any], runtime: RuntimeConfig)
             "fast_layers": runtime.fast_layers,
             "platform": engine.platform(),
         },
-        "versions": {"manyhot": __version__, **{name: version(name) for name in LIBRARIES}},
+        "versions": library_versions(),
     }
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of manyhot and of the libraries that a result depends on."""
+    return {"manyhot": __version__, **{name: version(name) for name in LIBRARIES}}
 
 
 def _network(spec: NetworkSpec) -> str:

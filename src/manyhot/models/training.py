@@ -128,7 +128,7 @@ def decide_and_report(
     model.origin = current_origin(rows.n_rows, len(labels), rows.notes)
     unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
     model.policy = fit_policy(config, labels, unique_scores)
-    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy.decision)
+    calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy)
     model.evidence = OutOfFoldResults(
         scored.scores[scored.place], scored.training_rows, trained.curves, trained.best_epoch
     )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from manyhot.data.targets import Targets
-from manyhot.decisions.policy import DecisionPolicy, cross_fitted_decisions, cross_fitted_scores
+from manyhot.decisions.policy import DecisionPolicy, cross_fitted_decisions
 from manyhot.encoders.images.encoder import iter_images
 from manyhot.evaluation.data_checks import DataChecks, check_data
 from manyhot.evaluation.label_errors import find_label_errors
@@ -69,13 +69,7 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
     """What a page shows of the out-of-fold scores that a model keeps; raise `InputError` if it keeps none."""
     evidence = current_evidence(model, "write a report; or name a file of labelled rows")
     targets, ids, policy = evidence.targets, evidence.ids, model.policy
-    if policy.is_manual or policy.guarantee is not None:
-        scores = cross_fitted_scores(model.config, model.labels, evidence.unique_scores())
-        decisions = policy.decide(scores)
-    else:
-        scores, decisions = cross_fitted_decisions(
-            model.config, model.labels, evidence.unique_scores(), policy.decision
-        )
+    scores, decisions = cross_fitted_decisions(model.config, model.labels, evidence.unique_scores(), policy)
     is_pixels = model.labels_pixels
     label_errors = None if is_pixels else find_label_errors(evidence.scores, targets, ids, model.labels)
     inputs = PageInputs(
@@ -191,7 +185,7 @@ def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:
             "Rules between labels, or a taxonomy, change this model's predictions after its thresholds, so thresholds "
             "cannot be moved here. The curves show thresholds without rules."
         )
-    elif policy.decision.has_shared_threshold and not policy.is_manual and policy.guarantee is None:
+    elif policy.decision.has_shared_threshold and not policy.has_given_thresholds:
         obstacle = (
             "This model has one threshold for all labels, tuned for the number of labels per row (cardinality), so "
             "single thresholds cannot be moved here. To tune one per label, run manyhot thresholds MODEL --metric "

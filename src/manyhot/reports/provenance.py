@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from manyhot.files import file_sha256
 from manyhot.models.model import Model
 from manyhot.models.origin import to_text
 
@@ -31,9 +32,7 @@ def describe_file(path: str | None) -> dict[str, Any] | None:
     """Name, size, time of the last change and SHA-256 of a file; None for what is not one."""
     if path is None or not Path(path).is_file():
         return None
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    status = Path(path).stat()
+    digest, status = file_sha256(Path(path)), Path(path).stat()
     modified = to_text(datetime.fromtimestamp(status.st_mtime, UTC))
     return {"path": path, "bytes": status.st_size, "modified": modified, "sha256": digest}
 

@@ -142,19 +142,12 @@ class Endpoints:
     async def ready(self, request: Request) -> Response:
         """Whether requests are answered."""
         models = {name: one.is_warm for name, one in self.service.models.items()}
-        document = {"ready": self.service.is_ready, **self.service.describe(), "models": models}
-        if self.service.is_ready:
-            return _json(document)
-        return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
+        return _readiness(self.service.is_ready, {**self.service.describe(), "models": models})
 
     async def model_ready(self, request: Request) -> Response:
         """Whether requests to one model are answered, which may be before the others are compiled."""
         served = self.service.requested_model(request.scope)
-        is_ready = served.is_warm and not self.service.is_closing
-        document = {"ready": is_ready, "name": served.name}
-        if is_ready:
-            return _json(document)
-        return _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
+        return _readiness(self.service.answers(served), {"name": served.name})
 
     async def metrics(self, request: Request) -> Response:
         """Counters for Prometheus."""
@@ -170,6 +163,11 @@ class Endpoints:
             if served.report is None:
                 served.report = render(out_of_fold_page(served.model, f"{served.name}.manyhot")).encode()
             return served.report
+
+
+def _readiness(is_ready: bool, facts: dict[str, Any]) -> Response:
+    document = {"ready": is_ready, **facts}
+    return _json(document) if is_ready else _json(document, 503, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -19,7 +19,6 @@ from manyhot.decisions.policy import DecisionPolicy
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import model_read_options
 from manyhot.explanation.explain import Explanation, explain_rows
 from manyhot.models.decision_updates import with_thresholds
@@ -56,19 +55,17 @@ class PredictOptions:
 
 
 class ServedModel:
-    """One model that answers."""
+    """One model that answers, out of its file; `text` is the folder of the transformer that encodes its texts."""
 
-    def __init__(
-        self, name: str, path: Path, classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, limits: Limits
-    ) -> None:
+    def __init__(self, name: str, path: Path, limits: Limits, text: str | None) -> None:
+        self.stamp = file_stamp(path)  # before it is read: a change meanwhile is seen the next time
+        classifier = load(path, text=text)
         if isinstance(classifier, ExtremeMultiLabelClassifier):
             raise InputError(f"is an extreme multi-label model, {NOT_SERVED}", file=path)
         if classifier.model_.labels_pixels:
             raise InputError(f"is a model for labels of pixels, {NOT_SERVED}", file=path)
-        self.name, self.path, self.classifier, self.limits = name, path, classifier, limits
+        self.name, self.path, self.classifier, self.limits, self.text = name, path, classifier, limits, text
         self.is_warm, self.n_active = False, 0  # whether every shape is compiled; requests that are being answered
-        self.stamp: tuple[int, ...] | None = None  # of the file that it was loaded from
-        self.text: str | None = None  # folder of the transformer that encodes its texts
         self.report: bytes | None = None  # once somebody has asked for it
         self.model: Model = classifier.model_
         self.labels = self.model.labels.names
@@ -87,7 +84,7 @@ class ServedModel:
 
     def reloaded(self) -> ServedModel:
         """The model that is in its file now."""
-        return load_model(self.name, self.path, self.limits, self.text)
+        return ServedModel(self.name, self.path, self.limits, self.text)
 
     @property
     def max_batch_rows(self) -> int:
@@ -221,16 +218,8 @@ def load_models(
             raise InputError(f"got {name!r}, expected a name without slashes", argument="name")
         if name in models:
             raise InputError(f"two models are called {name!r}; use NAME=FILE to give one another name", file=path)
-        models[name] = load_model(name, path, limits, text)
+        models[name] = ServedModel(name, path, limits, text)
     return list(models.values())
-
-
-def load_model(name: str, path: Path, limits: Limits, text: str | None) -> ServedModel:
-    """The model of a bundle."""
-    stamp = file_stamp(path)  # before it is read: a change meanwhile is seen the next time
-    served = ServedModel(name, path, load(path, text=text), limits)
-    served.stamp, served.text = stamp, text
-    return served
 
 
 def file_stamp(path: Path) -> tuple[int, ...] | None:

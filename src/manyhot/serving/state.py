@@ -64,9 +64,13 @@ class Service:
         scope[MODEL] = name
         return self.models[name]
 
+    def answers(self, served: ServedModel) -> bool:
+        """Whether a model answers, which may be before the others are compiled."""
+        return served.is_warm and not self.is_closing
+
     def check_ready(self, served: ServedModel) -> None:
         """Refuse a request while its model is not compiled yet, or the service is about to end."""
-        if self.is_closing or not served.is_warm:
+        if not self.answers(served):
             raise service_unavailable(self.describe()["message"])
 
     def describe(self) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from manyhot.cli.jobs.console import print_notes, print_result
-from manyhot.cli.jobs.manifest import NAME, Manifest, describe_input, file_sha256
+from manyhot.cli.jobs.manifest import NAME, Manifest, describe_input
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import SUFFIXES, write_predictions
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
 from manyhot.cli.jobs.row_progress import RowProgress
-from manyhot.cli.signals import INTERRUPTED
+from manyhot.cli.signals import StoppedError
 from manyhot.config.executor import check_executor
 from manyhot.data.readers.source import split_compression
 from manyhot.encoders.text.custom import TextFunction
@@ -27,7 +26,7 @@ from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.report.text import pluralize
 from manyhot.executors import LostTaskError, Work, run_tasks
-from manyhot.files import file_lock
+from manyhot.files import TEMPORARY, file_lock, file_sha256, temporary_stem
 from manyhot.reports.image_sheets import check_folder
 from manyhot.validation import one_of
 
@@ -210,11 +209,8 @@ def _collect(
                 if show is not None:
                     show(f"{n_done} of {len(parts)} files", n_done / len(parts))
     except KeyboardInterrupt as interrupt:
-        raise PartsError(
-            f"{str(interrupt) or 'interrupted'}; {n_done} of {len(parts)} files are done; run the same command again "
-            "for the others",
-            getattr(interrupt, "exit_code", INTERRUPTED),
-        ) from None
+        outcome = f"{n_done} of {len(parts)} files are done; run the same command again for the others"
+        raise StoppedError(interrupt, outcome) from None
     finally:
         manifest.write()
     return errors
@@ -222,11 +218,12 @@ def _collect(
 
 def remove_leftovers(folder: Path, parts: Iterable[Part]) -> None:
     """Remove what killed processes left of the parts and the manifest that they wrote."""
-    stems = {Path(part.output).stem for part in parts}
-    prefixes = {stem[:40] for stem in [*stems, Path(NAME).stem]}
+    outputs = [Path(part.output) for part in parts]
+    stems = {temporary_stem(path) for path in (*outputs, Path(NAME))}
+    notes = {f".{path.stem}.progress.tmp" for path in outputs}
     for path in folder.glob(".*.tmp"):
-        found = re.fullmatch(r"\.(.*)\.([0-9a-f]{16}|progress)\.tmp", path.name, re.DOTALL)
-        if found is not None and found[1] in (stems if found[2] == "progress" else prefixes):
+        found = TEMPORARY.fullmatch(path.name)
+        if path.name in notes or (found is not None and found[1] in stems):
             path.unlink(missing_ok=True)
 
 

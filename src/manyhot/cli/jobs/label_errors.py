@@ -127,7 +127,7 @@ def to_document(errors: LabelErrors, limit: int, label: str | None) -> dict[str,
         "n_wrong_by_label": dict(zip(names, errors.n_wrong.tolist(), strict=True)),
         "left_out": [names[j] for j in errors.left_out],
         "n_entries": len(errors),
-        "n_wrong_entries": float(errors.suspicion.sum()),
+        "n_wrong_entries": errors.n_expected_wrong,
         "entries": to_table(errors, limit).to_dicts(),
         "n_rows": len(rows),
         "rows": [

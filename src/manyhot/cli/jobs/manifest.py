@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.errors import InputError
-from manyhot.files import write_file
+from manyhot.files import file_sha256, write_file
 from manyhot.version import __version__
 
 NAME = "manifest.json"
@@ -106,9 +105,3 @@ def describe_input(path: Path) -> dict[str, Any]:
     """A file as it is now: where, how large, and when it was changed."""
     status = path.stat()
     return {"file": os.path.abspath(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def file_sha256(path: Path) -> str:
-    """The checksum of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

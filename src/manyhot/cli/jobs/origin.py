@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
 from manyhot.cli.command_line import CURRENT_WORDS
+from manyhot.files import file_sha256
 from manyhot.models.model import Model
 from manyhot.models.origin import MAX_LETTERS, TrainingFile
 
@@ -26,11 +26,8 @@ def describe_training_file(path: Path) -> TrainingFile:
     name = path.name or path.absolute().name
     if not path.is_file():
         return TrainingFile(name[:MAX_LETTERS])
-    n_bytes, digest = path.stat().st_size, None
-    if n_bytes <= MAX_HASHED_BYTES:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return TrainingFile(name[:MAX_LETTERS], n_bytes, digest)
+    n_bytes = path.stat().st_size
+    return TrainingFile(name[:MAX_LETTERS], n_bytes, file_sha256(path) if n_bytes <= MAX_HASHED_BYTES else None)
 
 
 def current_command() -> str | None:

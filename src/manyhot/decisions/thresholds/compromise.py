@@ -15,12 +15,12 @@ from manyhot.decisions.thresholds.labelwise import constant_thresholds
 from manyhot.decisions.thresholds.samplewise import sort_by_frequency
 from manyhot.decisions.thresholds.shrinkage import scale_logits
 from manyhot.decisions.thresholds.thresholds import ALWAYS, NEVER, Thresholds
+from manyhot.evaluation.chance import is_rank_surplus
 from manyhot.evaluation.metrics import counts as count_metrics
 from manyhot.evaluation.metrics.paired import decision_differences
 from manyhot.evaluation.metrics.score import Column, Entries, blocks
 
 HALF = 0.5
-MIN_RANK_ERRORS = 2.0
 MAX_ROUNDS = 3
 # Scores whose sum is above this many times the positives are no calibrated probabilities: 0.5 is too low for them
 MAX_SCORE_SUM = 1.25
@@ -159,15 +159,12 @@ class _Search:
 
 
 def ranks_better_than_chance(column: Column) -> bool:
-    """Whether positives score higher than negatives by more than `MIN_RANK_ERRORS` standard errors of pure chance."""
+    """Whether positives score clearly higher than negatives, by `evaluation.chance`."""
     # Where scores tell nothing, thresholds would be as low as a label is rare, and what a few members say out of fold
     # would pass them more often than what all of them say of a new row.
-    # Source: Mann, Whitney (1947), On a test of whether one of two random variables is stochastically larger
     n_positives, n = int(np.count_nonzero(column.values)), len(column.values)
-    n_negatives = n - n_positives
     rank_sum = float(rankdata(column.scores)[column.values].sum())
-    above_chance = rank_sum - n_positives * (n + 1) / 2
-    return above_chance > MIN_RANK_ERRORS * np.sqrt(n_positives * n_negatives * (n + 1) / 12)
+    return bool(is_rank_surplus(rank_sum - n_positives * (n + 1) / 2, n_positives, n))
 
 
 def count_wrong(entries: Entries, thresholds: np.ndarray) -> np.ndarray:

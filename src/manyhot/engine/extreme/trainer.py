@@ -112,6 +112,7 @@ class _ExtremeTrainer:
         self.step_config = self._make_step_config()
         self.state = self._initial_state(bias)
         self.curve = np.full(int(config.epochs), np.nan)
+        self.program: Callable | None = None  # of some steps; all calls have the same shapes
 
     def _make_step_config(self) -> StepConfig:
         optimizer = make_optimizer(self.config)
@@ -182,22 +183,22 @@ class _ExtremeTrainer:
             np.asarray(self.config.learning_rate, self.config.dtype),
         )
         args = (self.state, jax.device_put(step_range, self.device), self.data, self.lists)
-        names = (self.networks.key, optimizer_key(self.config), self.step_config.key)
-        key = ("many", *names, self.n_labels, self.list_size)
-        build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
-
-        def compile_program() -> Callable:
-            with use_dtype(self.config.dtype):
-                return PROGRAMS.get_or_compile(key, build, args, donate=(0,))
-
-        with DaemonPool(1) as pool:  # with very many labels it takes long, and an interrupt does not wait for it
-            compiled = pool.submit(compile_program).result()
+        if self.program is None:
+            with DaemonPool(1) as pool:  # with very many labels it takes long, and an interrupt does not wait for it
+                self.program = pool.submit(self._compile, args).result()
         started = time.perf_counter()
-        self.state, sums = compiled(*args)
+        self.state, sums = self.program(*args)
         sums = jax.device_get(sums)
         if not np.isfinite(sums[0]):
             raise TrainingError("the loss is not a finite number; a lower learning_rate helps")
         return sums, time.perf_counter() - started
+
+    def _compile(self, args: tuple) -> Callable:
+        names = (self.networks.key, optimizer_key(self.config), self.step_config.key)
+        key = ("many", *names, self.n_labels, self.list_size)
+        build = partial(build_extreme_program, self.step_config, self.n_labels, self.list_size)
+        with use_dtype(self.config.dtype):
+            return PROGRAMS.get_or_compile(key, build, args, donate=(0,))
 
     def _report_progress(self, epoch: int, n_done: int, loss: float) -> None:
         if self.callback is not None:

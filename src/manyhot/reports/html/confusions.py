@@ -9,9 +9,9 @@ from scipy.sparse import csr_array
 
 from manyhot.data.targets import Targets
 from manyhot.evaluation.chance import more_than_chance
+from manyhot.reports.html.co_occurrence import MAX_TESTED
 
 MAX_CONFUSIONS = 20
-MAX_TESTED = 400  # pairs that stand out most, which a test then looks at
 MIN_ROWS = 3
 
 

@@ -117,7 +117,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     errors = worst_errors(targets, scores, inputs.decisions)
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     n_suspects = 0 if inputs.label_errors is None else len(inputs.label_errors)
-    n_expected = 0.0 if inputs.label_errors is None else float(inputs.label_errors.suspicion.sum())
+    n_expected = 0.0 if inputs.label_errors is None else inputs.label_errors.n_expected_wrong
     rows = named_rows(errors, label_errors)
     described = describe_rows(rows, inputs.ids, targets, scores, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
@@ -229,7 +229,7 @@ def _figures(
             "misleads": misleads,
             "higher_is_better": is_higher_better,
             "needs": needs,
-            # the share of a label as its probability is calibrated and says nothing
+            # in reports of earlier versions it is 0, which says nothing
             "baseline": None if name == "ece" else metric["baseline"],
             **{key: metric[key] for key in ("n_labels", "n_samples")},
             "decision": {
