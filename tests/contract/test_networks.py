@@ -99,9 +99,9 @@ def test_a_network_returns_logits_of_the_asked_type(dtype, name, settings):
     else:
         build = partial(BUILDERS[name], SHAPES[name], 3, settings)
         n_weights = sum(leaf.size for leaf in (*trainable, *fixed))
-        shapes, others = infer_weight_shapes(build, n_weights, dtype)
+        shapes, others = infer_weight_shapes(build, n_weights, dtype, SHAPES[name])
         with pytest.raises(InputError, match="more weights than the file holds"):
-            infer_weight_shapes(build, n_weights // 2, dtype)
+            infer_weight_shapes(build, n_weights // 2, dtype, SHAPES[name])
     assert [tuple(leaf.shape) for leaf in trainable] == shapes
     assert [(tuple(leaf.shape), str(leaf.dtype)) for leaf in fixed] == [(s, t or dtype) for s, t in others]
 

@@ -34,6 +34,10 @@ AUGMENTATIONS = ("flip", "flip_vertical", "quarter_turns", "shift", "rotate", "z
 ON_BAD_IMAGE = ("error", "skip")
 """What becomes of a row whose image cannot be used."""
 MAX_EDGE = 4096
+MAX_BLOCKS = 64
+"""Blocks of all stages: Keras walks through layers by recursion, and up to seven of its layers make a block."""
+USUAL_STAGES = 4
+"""Stages where `filters` is "auto"."""
 MAX_MEMBERS = (4, 16)
 """Members with a backbone that learns, and otherwise, at most, where their number is "auto"."""
 MAX_BATCH_SIZES = (32, 1024)
@@ -103,7 +107,7 @@ ENCODER_SETTINGS: dict[str, Field] = {
 
 NETWORK_SETTINGS: dict[str, Field] = {
     "filters": IntListField("auto", 1, 4096, tuple(range(1, 9)), "filters of each stage, such as 32x64x128"),
-    "blocks": IntField(1, 1, 64, "convolutions (or residual blocks) of each stage"),
+    "blocks": IntField(1, 1, 64, "convolutions (or residual blocks) of each stage, 64 in all at most"),
     "kernel": IntField(3, 1, 15, "edge of a filter in pixels"),
     "pool": ChoiceField(AUTO, POOLS, "how the last stage becomes one row: all its numbers, or each filter's mean"),
 }
@@ -148,6 +152,13 @@ IMAGE_SETTINGS: dict[str, Field] = {
 def image_params(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """All settings: what was given, and the defaults for the rest."""
     settings = fill_defaults(IMAGE_SETTINGS, values, "image_params", "image_params", "{'size': 128}")
+    n_stages = len(settings["filters"]) if isinstance(settings["filters"], list) else USUAL_STAGES
+    if n_stages * settings["blocks"] > MAX_BLOCKS:
+        raise InputError(
+            f"blocks: {n_stages} stages of {settings['blocks']} blocks are more than the {MAX_BLOCKS} blocks in all "
+            "that Keras bears; use fewer, or fewer stages",
+            argument="image_params",
+        )
     error = _check_no_backbone(settings) if settings["backbone"] == NONE else _check_backbone(settings)
     if error:
         raise InputError(error, argument="image_params")

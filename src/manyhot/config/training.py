@@ -60,13 +60,18 @@ BUILT_NETWORKS = ("mlp", "embedding_bag", *IMAGE_NETWORKS, *PIXEL_NETWORKS)
 NETWORKS = ("auto", *BUILT_NETWORKS, CUSTOM)
 DTYPES = ("float32", "float64")
 C = TypeVar("C", bound=Settings)
+MAX_HIDDEN_LAYERS = 64
+"""Keras walks through layers by recursion, and four of its layers make a hidden one."""
+MAX_UNITS = 10_000_000
 
 
 def layer_sizes(name: str, value: Any) -> tuple[int, ...]:
     """Units of each hidden layer."""
     if not isinstance(value, (tuple, list)):
         raise InputError(f"got {validation.shorten(value)}, expected layer sizes such as (256, 256)", argument=name)
-    return tuple(validation.integer(low=1, **{name: units}) for units in value)
+    if len(value) > MAX_HIDDEN_LAYERS:
+        raise InputError(f"got {len(value):,} layers, expected {MAX_HIDDEN_LAYERS} at most", argument=name)
+    return tuple(validation.integer(low=1, high=MAX_UNITS, **{name: units}) for units in value)
 
 
 def activation_name(name: str, value: Any) -> str:
@@ -140,8 +145,8 @@ class TrainingConfig(Settings):
             has dense layers, "embedding_bag" dense layers on learned word embeddings; "backbone" is fine-tuned;
             "custom" is a Keras model of yours, in Python. "auto" is the one of "mlp", "embedding_bag", "resnet",
             "backbone" and "unet" that suits features and targets.
-        hidden_layer_sizes: Units of each hidden layer, each 1 or more. () (on the command line: none) for no hidden
-            layer.
+        hidden_layer_sizes: Units of each hidden layer, each 1 or more; 64 layers at most. () (on the command line:
+            none) for no hidden layer.
         branches: What the network "mlp" has beside its hidden layers: "linear" logits straight from the columns, hidden
             layers on "bins" of numbers, both or "none"; "auto" goes by the columns. "linear", "bins", "bins+linear",
             "none", or "auto": "linear" for sparse columns and TF-IDF, "bins" (each number's place among fixed bins) for

@@ -14,9 +14,11 @@ from manyhot.backend import keras
 from manyhot.backend import use_dtype as use_dtype
 from manyhot.engine.max_constraint import Levels
 from manyhot.engine.weights import Weights
-from manyhot.networks import choose_layers
+from manyhot.networks import RowCost, choose_layers, measure_row
 
 SMALL_STEP_FLOPS = 4e6  # on a CPU, members are trained together until a step of the chunk costs about this much
+MAX_COSTS = 64
+_COSTS: dict[Hashable, RowCost] = {}  # by the structure of a network and its precision
 CHUNK_BYTES = 2**31  # weights, gradients and optimizer variables of one chunk at most
 
 
@@ -44,6 +46,29 @@ class NetworkFactory:
 
 def _build_with_layers(build: Callable[[int], keras.Model], is_fast: bool, member: int) -> keras.Model:
     return choose_layers(build(member), is_fast)
+
+
+def build_measured(networks: NetworkFactory, dtype: str) -> tuple[keras.Model, RowCost]:
+    """Build the first member, and measure what a row takes; `InputError` for more than a saved model may take."""
+    network = networks.build(0)
+    if getattr(network, "name", "") == "mlp":
+        return network, RowCost()  # a row of dense layers takes no more than their weights
+    key = (networks.key, dtype)
+    if key not in _COSTS:
+        while len(_COSTS) >= MAX_COSTS:
+            _COSTS.pop(next(iter(_COSTS)), None)
+        _COSTS[key] = _row_cost(networks, network, dtype)
+    return network, _COSTS[key]
+
+
+def _row_cost(networks: NetworkFactory, network: keras.Model, dtype: str) -> RowCost:
+    try:
+        cost = measure_row(network, networks.shapes, dtype)
+    except Exception:  # a user's layer that cannot be compiled; who trains it says so
+        return RowCost()
+    variables = (*network.trainable_variables, *network.non_trainable_variables)
+    cost.check(sum(math.prod(one.shape) * np.dtype(dtype).itemsize for one in variables))
+    return cost
 
 
 class TrainingResult(NamedTuple):

@@ -17,7 +17,7 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.engine.device_data import device_dtype, pad_rows
 from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
-from manyhot.engine.ensemble import NetworkFactory
+from manyhot.engine.ensemble import NetworkFactory, build_measured
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.max_constraint import Levels, constrain, raise_parents
 from manyhot.engine.program_cache import PROGRAMS
@@ -73,7 +73,7 @@ class Scorer:
         self._is_first = self.device.platform == "cpu" and self.device == jax.local_devices()[0]
         self._programs: dict[Hashable, Any] = {}  # by what can differ for one scorer, which is quickly looked up
         with use_dtype(dtype_name):
-            self.network = networks.build(0)
+            self.network, self.cost = build_measured(networks, dtype_name)
             self.weights = jax.device_put(Weights(list(weights.trainable), list(weights.fixed)), self.device)
             self.levels = jax.device_put(networks.levels, self.device)
 
@@ -100,7 +100,7 @@ class Scorer:
         """What is averaged over the members: their logits or their probabilities; arguments and shape as `scores`."""
         low, high = members or (0, self.n_members)
         n_rows = next(iter(blocks.values())).shape[0]
-        size = self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows)
+        size = self.cost.max_rows(self._batch_rows(n_rows) if buckets is None else buckets.size(n_rows))
         with use_dtype(self.dtype):
             dispatch = partial(self._dispatch, low, high, size)
             batches = run_batches(dispatch, blocks, size, self.networks.tables, self.dtype, buckets)

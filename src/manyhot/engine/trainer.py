@@ -27,7 +27,14 @@ from manyhot.engine.augmentation import Augmentation
 from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
 from manyhot.engine.embedding_bags import max_entries
-from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult, chunk_size
+from manyhot.engine.ensemble import (
+    NetworkFactory,
+    Progress,
+    ProgressCallback,
+    TrainingResult,
+    build_measured,
+    chunk_size,
+)
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, build_program
 from manyhot.engine.initial_state import initial_state
 from manyhot.engine.job import ChunkResult, JobSize, Snapshots, TrainingJob
@@ -124,7 +131,7 @@ class Trainer:
         self.job, self.networks, self.splits, self.config, self.callback = job, networks, splits, config, callback
         self.devices = select_devices(runtime)
         self.n_epochs = int(config.epochs)
-        self.model = networks.build(0)
+        self.model, _ = build_measured(networks, config.dtype)
         optimizer = make_optimizer(config, networks.optimizer)
         optimizer.build(self.model.trainable_variables)
         self.slots = [np.asarray(variable.value) for variable in optimizer.variables]

@@ -13,6 +13,9 @@ from .layers import real_rows as real_rows
 from .mlp import build_trunk as build_trunk
 from .pretrained_backbone import Backbone as Backbone
 from .pretrained_backbone import open_backbone as open_backbone
+from .row_cost import MAX_VALUE_BYTES as MAX_VALUE_BYTES
+from .row_cost import RowCost as RowCost
+from .row_cost import measure_row as measure_row
 from .text_transformer import preset_function as preset_function
 from .unet import edge_factor as edge_factor
 from .weight_shapes import WEIGHT_SHAPES as WEIGHT_SHAPES

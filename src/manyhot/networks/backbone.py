@@ -120,7 +120,8 @@ def build_backbone(
         edges = tuple(image.shape[1:3])
         if edges not in cores:
             initializer.reserve(BACKBONES[name].n_weights)
-            generator = None if is_tuned else np.random.default_rng(initializer.seed())
+            is_drawn = not (is_tuned or initializer.is_abstract)
+            generator = np.random.default_rng(initializer.seed()) if is_drawn else None
             cores[edges] = build_core(name, edges, initializer.dtype, generator, updates_statistics=not is_tuned)
         x = cores[edges](scaled_pixels(name, initializer.dtype)(image))
         return Scaled(CLIP, name=f"scaled_{column}", dtype=initializer.dtype)(x) if is_tuned else x

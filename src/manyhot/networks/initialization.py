@@ -14,6 +14,8 @@ from manyhot.backend import keras
 class MemberInitializer:
     """Initial values for one member; `output_bias` float (l,), None for zeros; each `use` has draws of its own."""
 
+    is_abstract = False  # whether only shapes matter, so that nothing needs to be drawn
+
     def __init__(
         self, seed: int, output_bias: np.ndarray | None = None, dtype: str = "float32", use: int = 0x4D48
     ) -> None:

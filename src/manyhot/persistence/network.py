@@ -38,7 +38,7 @@ def read_network(
     layouts: Iterable[Sequence[Layout]]
     if config.network == CUSTOM:
         network, custom = _custom_network(reader, encoder, n_labels, config.dtype, custom_objects)
-        layouts = custom.audited_shapes(config.dtype, n_elements).values()
+        layouts = custom.audited_shapes(config.dtype, n_elements, len(reader.array_names("network/")))
     else:
         network = _network(reader, encoder, n_labels, config)
         layouts = _weight_layouts(network, n_elements)
@@ -101,9 +101,7 @@ def _custom_network(
 def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, config: TrainingConfig) -> NetworkSpec:
     """Read the network that the config and the encoder make."""
     document, images = reader.mapping("network"), encoder.image_scaling
-    name, sizes = validation.one_of(BUILT_NETWORKS, network=config.network), config.hidden_layer_sizes
-    if len(sizes) > MAX_LAYERS or max(sizes, default=0) > MAX_UNITS:
-        raise BundleError(f"there are more than {MAX_LAYERS} hidden layers, or more than {MAX_UNITS:,} units")
+    name = validation.one_of(BUILT_NETWORKS, network=config.network)
     if name not in PIXEL_NETWORKS:
         choose_network(config, encoder.vocabularies, images)
     elif encoder.vocabularies or not images:
@@ -127,11 +125,20 @@ def _network(reader: DocumentReader, encoder: Encoder, n_labels: int, config: Tr
 def _weight_layouts(network: NetworkSpec, n_elements: int) -> tuple[list[Layout], list[Layout]]:
     """Return shape and dtype of each trainable and each fixed weight of one member of a built network."""
     if network.name in networks.WEIGHT_SHAPES:
+        _check_words(network)
         trainable, fixed = networks.WEIGHT_SHAPES[network.name](network.shapes, network.n_labels, network.settings)
     else:
         build = partial(networks.BUILDERS[network.name], network.shapes, network.n_labels, network.settings)
-        trainable, fixed = networks.infer_weight_shapes(build, n_elements, network.dtype)
+        trainable, fixed = networks.infer_weight_shapes(build, n_elements, network.dtype, network.shapes)
     return [(shape, None) for shape in (*network.tables().values(), *trainable)], fixed
+
+
+def _check_words(network: NetworkSpec) -> None:
+    """Refuse vectors of words that would take too much for a row: a number for each word and unit, and each label."""
+    for name in network.settings.get("vocabularies", ()):
+        n_numbers = network.shapes[name][0] * max(network.settings["units"], network.n_labels)
+        if n_numbers * np.dtype(network.dtype).itemsize > networks.MAX_VALUE_BYTES:
+            raise BundleError(f"rows of {network.shapes[name][0]:,} words take too much for {network.n_labels:,} labels")
 
 
 def read_weights(

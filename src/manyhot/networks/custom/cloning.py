@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -114,7 +113,9 @@ def clone_model(config: Mapping[str, Any], custom: Mapping[str, Any], dtype: str
     """A fresh model of a description, its parts of the given type; call it inside `seeded`."""
 
     def cast(part: dict[str, Any]) -> dict[str, Any]:
-        return {n: dtype if n in ("dtype", "name") and inner == "float32" else inner for n, inner in part.items()}
+        cast_part = {n: dtype if n in ("dtype", "name") and inner == "float32" else inner for n, inner in part.items()}
+        # a loop written out computes the same in a program as long as the rows, however long those of a file are
+        return {**cast_part, "unroll": False} if "unroll" in part else cast_part
 
     cast_config = _transform(config, cast)
     try:
@@ -164,20 +165,11 @@ ZERO_INITIALIZER = "manyhot>ZeroInitializer"
 
 
 class ZeroInitializer(keras.initializers.Initializer):
-    """Zeros, as long as not too many are asked for; stands in for every initializer of a description from a file."""
+    """Zeros; stands in for every initializer of a description from a file, so that none of its choosing is called."""
 
-    remaining: list[int]
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> np.ndarray:
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
         """Zeros of a shape."""
-        self.consume(math.prod(shape))
-        return np.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
-
-    def consume(self, n_weights: int) -> None:
-        """Refuse more weights than are left."""
-        self.remaining[0] -= n_weights
-        if self.remaining[0] < 0:
-            raise InputError("the network described has more weights than the file holds")
+        return keras.ops.zeros(tuple(shape), keras.backend.standardize_dtype(dtype))
 
 
 def replace_initializers(config: Mapping[str, Any]) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from manyhot.backend import keras, keras_dtype, use_dtype
+from manyhot.backend import keras, keras_dtype
 from manyhot.errors import InputError
+from manyhot.networks.built_shapes import Layouts, abstract_layouts
 from manyhot.networks.custom.allowlist import check_allowlist
 from manyhot.networks.custom.cloning import (
     ZERO_INITIALIZER,
@@ -36,6 +38,7 @@ from manyhot.networks.custom.compatibility import (
     check_standard_training,
     find_frozen_layers,
 )
+from manyhot.networks.custom.description import check_description
 from manyhot.networks.custom.output_layer import check_layers, check_loss, find_output_activation, read_compilation
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.layers import BatchNormalization
@@ -78,28 +81,31 @@ class CustomNetwork:
             _output_bias(model, self.n_labels).assign(initializer.output_bias)
         return MemberNetwork(model, [name for name, _ in self.inputs], self.input_format, self.n_labels)
 
-    def audited_shapes(self, dtype: str, max_elements: int) -> dict[str, list[tuple[tuple[int, ...], str]]]:
-        """Shapes and types of the weights of a description from a file, which is checked before it is built."""
+    def audited_shapes(self, dtype: str, max_weights: int, n_arrays: int) -> Layouts:
+        """Shapes and types of the weights of a description from a file, which is checked before it is built.
+
+        Args:
+            dtype: The network's precision.
+            max_weights: Numbers that the file holds for one member.
+            n_arrays: Arrays that it holds for them.
+
+        Raises:
+            InputError: The description names what is not on the list, or asks for more than the file can hold.
+        """
         check_allowlist(self.config, self.custom)
-        budget = [max_elements]
-
-        class Bounded(ZeroInitializer):
-            remaining = budget
-
-        custom_objects = {**self.custom, ZERO_INITIALIZER: Bounded}
+        check_description(self.config, n_arrays)
+        custom_objects = {**self.custom, ZERO_INITIALIZER: ZeroInitializer}
         zero_network = replace(
             self, config=replace_initializers(self.config), optimizer=None, custom=custom_objects, frozen_weights={}
         )
+        build = partial(zero_network.build, MemberInitializer(0, None, dtype))
         try:
             # wrappers such as Bidirectional describe and rebuild their layer again, and then name it by its class
-            with use_dtype(dtype), keras.saving.custom_object_scope({"Bounded": Bounded}):
-                member = zero_network.build(MemberInitializer(0, None, dtype))
+            with keras.saving.custom_object_scope({"ZeroInitializer": ZeroInitializer}):
+                layouts, _ = abstract_layouts(build, dict(self.inputs), dtype, max_weights)
         except Exception as error:  # whatever a strange description makes Keras say
             raise InputError(f"the network in the file does not come about ({first_line(error)})") from None
-        return {
-            "trainable": [(tuple(v.shape), str(v.dtype)) for v in member.trainable_variables],
-            "fixed": [(tuple(v.shape), str(v.dtype)) for v in member.non_trainable_variables],
-        }
+        return layouts
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer as it was when the model was compiled, without any steps done."""
