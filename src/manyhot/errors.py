@@ -6,6 +6,8 @@ Every error that a user can cause derives from `ManyhotError`, names the place
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -72,3 +74,23 @@ class TrainingError(ManyhotError, RuntimeError):
 
 class ManyhotWarning(UserWarning):
     """Category of all warnings that manyhot gives, so that they can be filtered apart from those of other libraries."""
+
+
+@contextmanager
+def panics_become(error_class: type[Exception]) -> Iterator[None]:
+    """Run the body; a panic of a library written in Rust (tokenizers, polars) becomes an error of this class.
+
+    Such a panic is no `Exception`, so that it would pass every door that answers with an error.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        lines = str(error).splitlines() or ["no message"]
+        raise error_class(f"a library could not cope with the data ({lines[0][:200]}); leave out what is odd") from None
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an exception is the panic of a library written in Rust."""
+    return type(error).__name__ == "PanicException" and not isinstance(error, Exception)

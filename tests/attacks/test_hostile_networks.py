@@ -87,6 +87,75 @@ def enormous(sealed):
     layer_of(sealed, 1)["config"]["units"] = 9_000_000
 
 
+def enormous_without_an_initializer(sealed):
+    config = layer_of(sealed, 1)["config"]
+    for name in [name for name in config if name.endswith("_initializer")]:
+        del config[name]
+    config["units"] = 16_000_000
+
+
+def put_in(sealed, *layers):
+    """Put layers behind the first, in a row."""
+    model = network_of(sealed)["config"]["config"]
+    (first, second, *rest) = model["layers"]
+    sequence = [first, *layers, second, *rest]
+    for place, layer in enumerate(sequence):
+        layer.pop("inbound_nodes", None)
+        layer["config"]["name"] = f"layer_{place}"
+        layer.pop("name", None)
+    network_of(sealed)["config"] = {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "chain", "layers": sequence},
+        "registered_name": None,
+    }
+
+
+def plain(name, **config):
+    return {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
+
+
+def repeated(sealed):
+    put_in(sealed, plain("RepeatVector", n=10_000_000), plain("GlobalAveragePooling1D"))
+
+
+def repeated_again_and_again(sealed):
+    steps = [plain("RepeatVector", n=1000), plain("Flatten"), plain("RepeatVector", n=30_000), plain("Flatten")]
+    put_in(sealed, *steps, plain("Reshape", target_shape=[3, -1]), plain("GlobalAveragePooling1D"))
+
+
+def upsampled(sealed):
+    steps = [
+        plain("Reshape", target_shape=[3, 1]),
+        plain("UpSampling1D", size=20_000),
+        plain("UpSampling1D", size=20_000),
+    ]
+    put_in(sealed, *steps, plain("GlobalMaxPooling1D"))
+
+
+def padded(sealed):
+    steps = [plain("Reshape", target_shape=[3, 1]), *[plain("ZeroPadding1D", padding=65_000) for _ in range(100)]]
+    put_in(sealed, *steps, plain("Reshape", target_shape=[1, -1]), plain("UpSampling1D", size=60), plain("Flatten"))
+
+
+def attention_over_everything(sealed):
+    attention = plain("MultiHeadAttention", num_heads=1, key_dim=1)
+    steps = [plain("RepeatVector", n=60_000), plain("Reshape", target_shape=[60_000, 3])]
+    put_in(sealed, *steps, attention, plain("GlobalMaxPooling1D"))
+
+
+def hundreds_of_layers(sealed):
+    put_in(sealed, *[plain("Activation", activation="relu") for _ in range(900)])
+
+
+def models_in_models(sealed):
+    inner = plain("Activation", activation="relu")
+    for k in range(13):
+        config = {"name": f"m{k}", "layers": [inner]}
+        inner = {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
+    put_in(sealed, inner)
+
+
 def enormous_number(sealed):
     layer_of(sealed, 1)["config"]["units"] = 10**15
 
@@ -123,6 +192,14 @@ ATTACKS = [
     hostile_initializer,
     hostile_optimizer,
     enormous,
+    enormous_without_an_initializer,
+    repeated,
+    repeated_again_and_again,
+    upsampled,
+    padded,
+    attention_over_everything,
+    hundreds_of_layers,
+    models_in_models,
     enormous_number,
     other_width,
     head_elsewhere,

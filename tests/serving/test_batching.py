@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from manyhot.errors import InputError
 from manyhot.serving.batching import Batches
 
 
@@ -151,3 +152,21 @@ def test_more_rows_than_fit_are_a_mistake_of_ours():
     with pytest.raises(ValueError, match="3 rows, at most 2"):
         batches.submit_and_wait(row(1, 3), 3, 1)
     batches.close()
+
+
+def test_a_panic_of_a_library_in_rust_reaches_who_asked_and_nobody_else():
+    panic = type("PanicException", (BaseException,), {})
+
+    def score(blocks):
+        (block,) = blocks.values()
+        if (block == 3).any():
+            raise panic("index out of bounds")
+        return (block,)
+
+    batches = Batches(score, 16)
+    found = asyncio.run(asyncio.wait_for(submit_all(batches, range(5)), 20))
+    batches.is_quick = True
+    found += asyncio.run(asyncio.wait_for(submit_all(batches, range(5)), 20))
+    batches.close()
+    assert [isinstance(one, InputError) for one in found] == [k % 5 == 3 for k in range(10)]
+    assert "index out of bounds" in str(found[3])

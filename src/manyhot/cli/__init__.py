@@ -14,7 +14,7 @@ from manyhot.cli import model_commands
 from manyhot.cli.app import app
 from manyhot.cli.command_line import words_of_command
 from manyhot.cli.signals import StoppedError, ended_by_signals
-from manyhot.errors import ManyhotError
+from manyhot.errors import InputError, ManyhotError, panics_become
 
 __all__ = ["app", "main", "model_commands", "training_commands"]
 
@@ -28,7 +28,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> None:
     try:
         words = list(sys.argv[1:] if args is None else args)
-        with words_of_command(words):
+        with words_of_command(words), panics_become(InputError):
             app(args=words, prog_name="manyhot")
     except ManyhotError as error:
         _print_error(str(error))

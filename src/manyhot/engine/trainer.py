@@ -23,18 +23,12 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
+from manyhot.engine import ensemble
 from manyhot.engine.augmentation import Augmentation
 from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
 from manyhot.engine.embedding_bags import max_entries
-from manyhot.engine.ensemble import (
-    NetworkFactory,
-    Progress,
-    ProgressCallback,
-    TrainingResult,
-    build_measured,
-    chunk_size,
-)
+from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, build_program
 from manyhot.engine.initial_state import initial_state
 from manyhot.engine.job import ChunkResult, JobSize, Snapshots, TrainingJob
@@ -111,9 +105,7 @@ def train(
     )
     with use_dtype(config.dtype):
         trainer = Trainer(job, callback)
-        if runtime.executor is None:
-            return trainer.run()
-        return trainer.run_elsewhere(runtime.executor)
+        return trainer.run() if runtime.executor is None else trainer.run_elsewhere(runtime.executor)
 
 
 def members_together(job: TrainingJob) -> int:
@@ -131,7 +123,7 @@ class Trainer:
         self.job, self.networks, self.splits, self.config, self.callback = job, networks, splits, config, callback
         self.devices = select_devices(runtime)
         self.n_epochs = int(config.epochs)
-        self.model, _ = build_measured(networks, config.dtype)
+        self.model, _ = ensemble.build_measured(networks, config.dtype)
         optimizer = make_optimizer(config, networks.optimizer)
         optimizer.build(self.model.trainable_variables)
         self.slots = [np.asarray(variable.value) for variable in optimizer.variables]
@@ -205,7 +197,7 @@ class Trainer:
         if layout == "auto" and platform == "cpu" and (n_tables or any(len(shape) > 2 for shape in shapes)):
             return 1  # tables are scattered at once, and convolutions become grouped ones: both are slow on a CPU
         flops = 6.0 * self.step_config.batch_size * n_weights
-        size = chunk_size(self.size.n_members, flops, 24.0 * (n_weights + n_tables), layout, platform)
+        size = ensemble.chunk_size(self.size.n_members, flops, 24.0 * (n_weights + n_tables), layout, platform)
         return size if self.networks.is_vmap_safe else check_vmap(self.step_config, size, self.config.dtype)
 
     def _chunks(self) -> list[list[int]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, panics_become
 from manyhot.version import __version__
 
 
@@ -73,8 +73,9 @@ _prepared: dict[str, tuple[Work, Any]] = {}  # token -> work and state, of the j
 def run_task(handle: Handle, arguments: tuple) -> Outcome:
     """Run a task in a worker; an error of the work itself is part of the outcome."""
     try:
-        work, state = _prepare(handle)
-        return Outcome(work.function(state, *arguments))
+        with panics_become(RuntimeError):
+            work, state = _prepare(handle)
+            return Outcome(work.function(state, *arguments))
     except _NotFoundError:
         return Outcome(is_missing=True)
     except Exception as error:

@@ -114,4 +114,3 @@ def _products_per_number(equation: Any) -> int:
     if name.startswith("reduce_window"):
         return math.prod(params.get("window_dimensions", ()))
     return 1 if name in ("mul", "div", "exp", "tanh", "logistic", "erf", "pow") else 0
-

@@ -22,7 +22,7 @@ from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.policy import DecisionPolicy
 from manyhot.decisions.rules.rules import Rules
 from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
-from manyhot.errors import BundleError, InputError
+from manyhot.errors import BundleError, InputError, panics_become
 from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import EarlierDecisions, Model
@@ -76,7 +76,8 @@ def read_all(contents: Contents, path: str | Path, read: Callable[[DocumentReade
     """Return what `read` makes of a bundle; raise `BundleError` where it describes something else, or more."""
     reader = DocumentReader(contents.document, contents.arrays, path)
     try:
-        result = read(reader)
+        with panics_become(BundleError):
+            result = read(reader)
     except InputError as error:
         if isinstance(error, BundleError) and error.file is not None:
             raise

@@ -138,7 +138,9 @@ def _check_words(network: NetworkSpec) -> None:
     for name in network.settings.get("vocabularies", ()):
         n_numbers = network.shapes[name][0] * max(network.settings["units"], network.n_labels)
         if n_numbers * np.dtype(network.dtype).itemsize > networks.MAX_VALUE_BYTES:
-            raise BundleError(f"rows of {network.shapes[name][0]:,} words take too much for {network.n_labels:,} labels")
+            raise BundleError(
+                f"rows of {network.shapes[name][0]:,} words take too much for {network.n_labels:,} labels"
+            )
 
 
 def read_weights(

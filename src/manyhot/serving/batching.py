@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from manyhot.errors import InputError, panics_become
+
 MAX_WAIT_SECONDS = 0.0003  # how long a batch waits for more requests, where the last one had more
 Blocks = Mapping[str, np.ndarray | sp.csr_matrix]
 ScoreArrays = tuple[np.ndarray, ...]
@@ -77,7 +79,8 @@ class Batches:
         try:
             if len(parts) > 1:
                 together = {name: _concatenate([blocks[name] for blocks, _ in parts]) for name in together}
-            arrays = self.score(together)
+            with panics_become(InputError):
+                arrays = self.score(together)
         except Exception as error:  # each by itself, so that no request fails for what came along with it
             return [error] if len(parts) == 1 else [self.score_together([part])[0] for part in parts]
         results: list[ScoreArrays | Exception] = []

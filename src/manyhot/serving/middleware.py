@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from manyhot.errors import panics_become
 from manyhot.serving.addresses import MODEL, PATTERN
 from manyhot.serving.errors import ApiError
 from manyhot.serving.limits import Limits
@@ -201,7 +202,8 @@ class Errors:
             await send(message)
 
         try:
-            await self.app(scope, receive, noting_send)
+            with panics_become(RuntimeError):
+                await self.app(scope, receive, noting_send)
         except ClientDisconnect:
             return
         except Exception as error:

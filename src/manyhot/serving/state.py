@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.types import Scope
 
+from manyhot.errors import panics_become
 from manyhot.serving.addresses import MODEL
 from manyhot.serving.errors import ApiError, service_unavailable, too_many_requests
 from manyhot.serving.limits import Limits
@@ -113,7 +114,8 @@ class Service:
     def _warm_up(self) -> None:
         try:
             for served in self.models.values():
-                self._warm_up_model(served)
+                with panics_become(RuntimeError):
+                    self._warm_up_model(served)
         except Exception as error:  # whoever asks /ready is told, and so is the log
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("cannot start")

@@ -18,7 +18,7 @@ import polars as pl
 
 from manyhot.cli.jobs.row_predictor import ChunkPredictor
 from manyhot.data.samples import Samples
-from manyhot.errors import ManyhotError
+from manyhot.errors import ManyhotError, panics_become
 
 MAX_TRIES = 3
 
@@ -77,7 +77,8 @@ class RowProgress:
         row = int(samples.row_numbers()[0])
         self._write(_Note(n_before, n_before + samples.n_samples, row, n_tries))
         try:
-            frame = predict_chunk(samples, n_before)
+            with panics_become(RuntimeError):
+                frame = predict_chunk(samples, n_before)
         except ManyhotError:
             raise
         except Exception as error:

@@ -14,7 +14,8 @@ from manyhot import validation
 from manyhot.config.text import STATIC
 from manyhot.encoders.text.base import ScaledTextEncoder
 from manyhot.encoders.text.text_input import Texts
-from manyhot.errors import InputError
+from manyhot.encoders.text.tokenizer_file import read_tokenizer, try_tokenizer
+from manyhot.errors import InputError, panics_become
 
 DEFAULT_MAX_TOKENS = 512  # pieces of a text that are looked at where the config says nothing, as in Model2Vec
 MAX_TOKENS = 10_000_000
@@ -90,13 +91,15 @@ class StaticEncoder(ScaledTextEncoder):
         for name, size in sizes.items():
             if size < n_tokens:
                 raise InputError(f"there are {size} {name} for the {n_tokens} pieces of words of the tokenizer")
+        try_tokenizer(self._tokenizer, n_tokens)
 
     def _extract(self, texts: list[str]) -> np.ndarray:
         result = np.zeros((len(texts), self._arrays["vectors"].shape[1]), dtype=np.float32)
         for start in range(0, len(texts), CALL_TEXTS):
             batch = [text[: self._max_characters] for text in texts[start : start + CALL_TEXTS]]
             batch = [text.encode("utf-8", "replace").decode() for text in batch]
-            encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            with panics_become(InputError):
+                encodings = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             for row_index, encoding in enumerate(encodings, start):
                 token_ids = np.asarray(encoding.ids, dtype=np.int64)
                 result[row_index] = self._mean(token_ids[token_ids != self._unknown_id])
@@ -167,17 +170,15 @@ def _model_files(model: str) -> dict[str, Path]:
 def _load_tokenizer(json_bytes: np.ndarray, max_tokens: int) -> tuple[Any, int]:
     """Build the tokenizer, and return the id of unknown tokens (-1 for none)."""
     tokenizers = _import_extra("tokenizers")
+    text, unknown_id = read_tokenizer(json_bytes)
     try:
-        text = json_bytes.tobytes().decode("utf-8")
-        tokenizer = tokenizers.Tokenizer.from_str(text)
-        model_config = json.loads(text)["model"]
+        with panics_become(InputError):
+            tokenizer = tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # the library raises Exception itself
         raise InputError(f"tokenizer.json cannot be read: {error}", argument="text_params") from None
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
-    unknown_token = model_config.get("unk_token")
-    unknown_id = tokenizer.token_to_id(unknown_token) if isinstance(unknown_token, str) else model_config.get("unk_id")
-    return tokenizer, -1 if unknown_id is None else int(unknown_id)
+    return tokenizer, unknown_id
 
 
 def _import_extra(name: str) -> Any:
