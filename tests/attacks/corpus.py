@@ -26,7 +26,7 @@ def _table() -> Any:
 
     X, _ = _numbers()
     colours = np.where(X[:, 1] > 0, "red", np.where(X[:, 2] > 0, "blue", "green"))
-    return pl.DataFrame({"a": X[:, 0], "b": np.where(X[:, 2] > 1, None, X[:, 2]), "c": colours})
+    return pl.DataFrame({"a": X[:, 0], "b": np.where(X[:, 2] > 1, np.nan, X[:, 2]), "c": colours})
 
 
 def _images(n: int = N) -> np.ndarray:

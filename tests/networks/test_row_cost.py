@@ -94,8 +94,8 @@ def test_the_deepest_networks_come_about():
         "pool": "average",
         **image,
     }
+    shapes = {"image": (8, 8, 3)}
     for name in ("cnn", "resnet", "convnext", "unet"):
-        shapes = {"image": (8, 8, 3)}
         trainable, _ = infer_weight_shapes(
             lambda start, name=name: BUILDERS[name](shapes, 2, settings, start), 10**6, "float32", shapes
         )

@@ -25,6 +25,7 @@ from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.model_file import read_all, read_metadata, read_report, versions
 from manyhot.persistence.network import read_weights, weight_arrays
+from manyhot.persistence.saved_report import check_extreme_report
 
 # says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing
 KIND = "extreme_multi_label"
@@ -111,5 +112,7 @@ def _labels(reader: DocumentReader, n_labels: int) -> LabelSpace:
 
 
 def _check_report(values: dict[str, Any]) -> None:
+    if not check_extreme_report(values):
+        raise ValueError
     extreme_text(values)
     dict(values["training"])

@@ -33,6 +33,7 @@ from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.network import network_document, read_backbone, read_network, weight_arrays
 from manyhot.persistence.origin import read_origin
+from manyhot.persistence.saved_report import check_report
 
 Result = TypeVar("Result")
 
@@ -102,7 +103,7 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
     network, weights = read_network(reader, encoder, len(labels), config, n_members, custom_objects)
     network = replace(network, levels=taxonomy_levels(config, labels))
     policy = _policy(reader, labels, config.taxonomy)
-    report = read_report(reader, _check_report)
+    report = read_report(reader, partial(_check_report, n_labels=len(labels)))
     evidence = _evidence(reader, len(labels), n_members, config.dtype) if "evidence" in reader else None
     metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
     model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
@@ -124,8 +125,9 @@ def _previous_document(previous: EarlierDecisions) -> dict[str, Any]:
 def _previous(reader: DocumentReader, current: DecisionPolicy) -> EarlierDecisions:
     """Read what the last change of the decisions replaced."""
     config = config_from_dict(TrainingConfig, reader.mapping("previous.config"))
+    check = partial(_check_report, n_labels=len(current.space))
     policy = _decisions(reader, "previous.policy", current.space, current.calibration, config.taxonomy)
-    return EarlierDecisions(policy, config, read_report(reader, _check_report, "previous.report"))
+    return EarlierDecisions(policy, config, read_report(reader, check, "previous.report"))
 
 
 def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -185,7 +187,9 @@ def read_report(
     return values
 
 
-def _check_report(values: dict[str, Any]) -> None:
+def _check_report(values: dict[str, Any], n_labels: int) -> None:
+    if not check_report(values) or len(values["labels"]) not in (0, n_labels):
+        raise ValueError
     to_text(values)
     for kind in ("decision", "fixed"):
         float(values["metrics"][kind]["f1_micro"]["n_labels"])

@@ -50,7 +50,7 @@ def test_what_known_tokenizers_are_made_of_is_taken_and_works():
     tokenizer = tokenizers.Tokenizer.from_str(text)
     assert tokenizer.encode("Good,  BAD?").ids == [1, 0, 2, 0]
     try_tokenizer(tokenizer, 3)
-    table = base64.b64encode(b"\x04\0\0\0" + b"\0\0\0\0" + "fi\0".encode()).decode()
+    table = base64.b64encode(b"\x04\0\0\0" + b"\0\0\0\0" + b"fi\0").decode()
     read(normalizer=sequence({"type": "Precompiled", "precompiled_charsmap": table}, replace("x" * 2, "x")))
     read(pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True})
     pieces = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["a", -1.5]], "byte_fallback": False}
@@ -101,7 +101,7 @@ def test_a_tokenizer_that_fails_on_odd_texts_is_refused():
         def encode_batch_fast(self, texts, add_special_tokens):
             raise type("PanicException", (BaseException,), {})("index out of bounds")
 
-    with pytest.raises(InputError, match="fails on odd texts .*index out of bounds"):
+    with pytest.raises(InputError, match=r"fails on odd texts .*index out of bounds"):
         try_tokenizer(Panics(), 3)
     tokenizer = tokenizers.Tokenizer.from_str(read()[0])
     with pytest.raises(InputError, match="not in its vocabulary"):

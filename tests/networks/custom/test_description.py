@@ -10,8 +10,8 @@ from manyhot.networks.custom.description import MAX_CALLS, check_description
 L = keras.layers
 
 
-def layer(name, **config):
-    return {"module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
+def layer(class_name, **config):
+    return {"module": "keras.layers", "class_name": class_name, "config": config, "registered_name": None}
 
 
 def sequential(*layers):
