@@ -243,7 +243,10 @@ class BaseMultiLabelEstimator(BaseEstimator):
         if arrays is not None:
             return arrays
         if is_frame(X):
-            validate_data(self, X=X, skip_check_array=True, reset=False)
+            try:
+                validate_data(self, X=X, skip_check_array=True, reset=False)
+            except ValueError as error:  # names of columns that scikit-learn compares, in its words
+                raise InputError(str(error)) from None
             frame = to_frame(X, encoder.column_types, encoder.number_formats)
             return frame if encoder.matrix_names is None else frame.to_numpy()
         matrix = self._matrix(X, reset=False)
