@@ -1,7 +1,7 @@
 """Damaged files of every kind of model, each tried by a process of its own that has little memory and time.
 
-A file that is loaded is inspected, predicts, and writes its report; see `trial.py`. A fault names kind and number of the
-file: `tests.attacks.structured.mutant` makes it again.
+A file that is loaded is inspected, predicts, and writes its report; see `trial.py`. A fault names kind and number of
+the file: `tests.attacks.structured.mutant` makes it again.
 """
 
 import json

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import jax, use_dtype
-from manyhot.errors import InputError
+from manyhot.errors import InputError, ManyhotError
 from manyhot.networks.custom.cloning import ZeroInitializer, first_line
 from manyhot.networks.initialization import MemberInitializer
 from manyhot.networks.row_cost import RowCost, measure_row
@@ -63,12 +63,14 @@ def abstract_layouts(
     try:
         with use_dtype(dtype):
             jax.eval_shape(trace)  # Keras' variables are then shapes in a program, whatever their initializers are
+    except ManyhotError:
+        raise
     except RecursionError:
         raise InputError("the network has more layers one after another than Keras bears", argument="network") from None
     except MemoryError:
         raise InputError("the network needs more memory than this machine has free", argument="network") from None
-    except OverflowError as error:
-        raise InputError(f"the network is larger than any machine ({first_line(error)})", argument="network") from None
+    except Exception as error:  # whatever sizes that cannot be make Keras or JAX say
+        raise InputError(f"the network does not come about ({first_line(error)})", argument="network") from None
     return found[0]
 
 

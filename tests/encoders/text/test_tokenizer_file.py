@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from manyhot.encoders.text.tokenizer_file import MAX_GROWTH, read_tokenizer, try_tokenizer
+from manyhot.encoders.text.tokenizer_file import MAX_GROWTH, SPLIT_PATTERNS, read_tokenizer, try_tokenizer
 from manyhot.errors import InputError
 
 tokenizers = pytest.importorskip("tokenizers", reason="needs the extra: pip install 'manyhot[static]'")
@@ -53,6 +53,10 @@ def test_what_known_tokenizers_are_made_of_is_taken_and_works():
     table = base64.b64encode(b"\x04\0\0\0" + b"\0\0\0\0" + b"fi\0").decode()
     read(normalizer=sequence({"type": "Precompiled", "precompiled_charsmap": table}, replace("x" * 2, "x")))
     read(pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True})
+    words = {"Regex": SPLIT_PATTERNS[-1]}
+    split = {"type": "Split", "pattern": words, "behavior": "Isolated", "invert": False}
+    text, _ = read(normalizer=None, pre_tokenizer=split)
+    assert tokenizers.Tokenizer.from_str(text).encode("good12").tokens == ["good", "[UNK]", "[UNK]"]
     pieces = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["a", -1.5]], "byte_fallback": False}
     assert read(model=pieces)[1] == 0
 
@@ -67,6 +71,7 @@ def test_what_known_tokenizers_are_made_of_is_taken_and_works():
         ({"normalizer": sequence({"type": "NFKD"}, replace("q", "q" * 8))}, "may become 144"),
         ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "table of replacements"),
         ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(x+x+)+y"}, "content": ""}}, "regular expression"),
+        ({"normalizer": sequence(*[{**BLANKS, "content": "\u3000" * 12}] * 2)}, "may become 144"),
         ({"normalizer": {"type": "Unheard"}}, "'Unheard', which is not on the list"),
         ({"normalizer": {"type": "Prepend", "prepend": "x" * 100}}, "prepended text"),
         ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a|a)*"}, "behavior": "Isolated"}}, "regular"),

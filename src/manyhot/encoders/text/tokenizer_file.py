@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,18 @@ MAX_GROWTH = 128  # characters that one character may become
 MAX_CONTENT = 32  # characters of what replaces one, and of prefixes and suffixes
 MAX_WORD_CHARACTERS = 1000  # that a WordPiece word may have
 MAX_ADDED = 100_000
-# the only regular expressions; those that known tokenizers have, each of which takes time as long as the text
-PATTERNS = (r"\s+", r" {2,}", r"\s", r"\n", r"\r\n|\r|\n")
+# the only regular expressions, for blanks to be replaced and for texts to be split; they are those of known tokenizers
+# (Model2Vec, XLM-R; GPT-2, GPT-4, Qwen), and take time as long as the text
+BLANK_PATTERNS = (r"\s+", r" {2,}", r"\s", r"\n", r"\r\n|\r|\n")
+_REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
+SPLIT_PATTERNS = (
+    *BLANK_PATTERNS,
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    rf"{_WORDS}|\p{{N}}{{1,3}}|{_REST}",
+    rf"{_WORDS}|\p{{N}}|{_REST}",
+)
+BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 # characters that one becomes at most: Unicode's own figures, and for the others those of what they are made of
 _UNICODE_GROWTH = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Nmt": 1, "StripAccents": 1, "Lowercase": 3}
 _UNICODE_GROWTH |= {"BertNormalizer": 12, "ByteLevel": 4}  # accents apart and blanks around; a sign for each byte
@@ -160,10 +170,10 @@ def _normalizer_growth(step: Mapping[str, Any], growth: Growth) -> Growth:
         return growth
     if kind == "Replace":
         content = _short(step.get("content"), "replacement")
-        pattern = _pattern(step)
+        pattern = _pattern(step, BLANK_PATTERNS)
         each = sum(growth(one) for one in content)
-        if pattern in PATTERNS and "Regex" in step["pattern"]:
-            return _some_become(" \t\r\n\v\f\x85\xa0\u2028\u2029", each, growth)
+        if "Regex" in step["pattern"]:
+            return _some_become(BLANKS, each, growth)
         return _some_become(pattern, math.ceil(each / len(pattern)), growth)
     raise _error(f"it has the normalizer {kind[:50]!r}, which is not on the list")
 
@@ -179,19 +189,19 @@ def _pre_tokenizer_growth(step: Mapping[str, Any], growth: Growth) -> Growth:
             raise _error("it marks blanks by more than a character")
         return growth
     if kind == "Split":
-        _pattern(step)
+        _pattern(step, SPLIT_PATTERNS)
         return growth
     raise _error(f"it has the pre-tokenizer {kind[:50]!r}, which is not on the list")
 
 
-def _pattern(step: Mapping[str, Any]) -> str:
+def _pattern(step: Mapping[str, Any], patterns: Collection[str]) -> str:
     """The text that is looked for, or one of the regular expressions of the list."""
     pattern = step.get("pattern")
     if isinstance(pattern, dict) and len(pattern) == 1:
         ((kind, text),) = pattern.items()
         if kind == "String" and isinstance(text, str) and 1 <= len(text) <= MAX_CONTENT:
             return text
-        if kind == "Regex" and text in PATTERNS:
+        if kind == "Regex" and text in patterns:
             return str(text)
     raise _error(f"it looks for {str(pattern)[:80]}, which is no short text and no regular expression of the list")
 
