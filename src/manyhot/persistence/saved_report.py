@@ -39,6 +39,11 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _setting(value: Any) -> bool:
+    """A setting that is one number or one word."""
+    return _number(value) or _text(value)
+
+
 def _list_of(check: Check) -> Check:
     return lambda value: isinstance(value, list) and all(map(check, value))
 
@@ -112,6 +117,14 @@ _POLICY = _fields(
         "taxonomy_pairs": _count,
     },
 )
+_CONFIG = _fields(
+    {},
+    {
+        "hidden_layer_sizes": _list_of(_count),
+        **dict.fromkeys(("n_members", "n_folds", "epochs", "batch_size", "learning_rate"), _setting),
+        **dict.fromkeys(("network", "optimizer", "loss", "calibration", "head"), _setting),
+    },
+)
 _PIXELS = _fields({"from": _text, "labels": _LABELS}, {"images": _count}, rest=_number)
 _REPORT = _fields(
     {
@@ -129,7 +142,7 @@ _REPORT = _fields(
         "reliability": _BINS,
         "raw": _or_null(_fields({"probabilities": _FIGURES, "reliability": _BINS})),
         "notes": _TEXTS,
-        "config": lambda value: isinstance(value, dict),
+        "config": _CONFIG,
         "training": _fields({}, {"best_epoch": _list_of(_count), "epochs": _count, "loss": _number}),
         "checks": _list_of(_fields({"code": _text, "text": _text}, {"labels": _TEXTS})),
         "pixels": _PIXELS,

@@ -34,7 +34,14 @@ BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _UNICODE_GROWTH = {"NFC": 3, "NFD": 4, "NFKC": 18, "NFKD": 18, "Nmt": 1, "StripAccents": 1, "Lowercase": 3}
 _UNICODE_GROWTH |= {"BertNormalizer": 12, "ByteLevel": 4}  # accents apart and blanks around; a sign for each byte
 _NO_GROWTH = ("Strip",)
-_PRE_TOKENIZERS = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit", "Punctuation", "Digits", "UnicodeScripts")
+_PRE_TOKENIZERS: tuple[str, ...] = (
+    "BertPreTokenizer",
+    "Whitespace",
+    "WhitespaceSplit",
+    "Punctuation",
+    "Digits",
+    "UnicodeScripts",
+)
 _PRE_TOKENIZERS += ("CharDelimiterSplit", "FixedLength")
 # texts on which a tokenizer is tried before it is believed
 ODD_TEXTS = (
@@ -237,7 +244,8 @@ def _check_added(added: Any) -> None:
 
 def _check_model(model: dict[str, Any]) -> int:
     """Check vocabulary and settings, and return the id of unknown tokens, -1 where none is needed."""
-    kind, vocabulary, unknown = model.get("type"), model.get("vocab"), model.get("unk_token")
+    kind, unknown = model.get("type"), model.get("unk_token")
+    vocabulary: Any = model.get("vocab")
     if kind == "Unigram":
         return _check_unigram(model)
     if kind not in ("WordLevel", "WordPiece", "BPE"):
@@ -263,7 +271,8 @@ def _check_model(model: dict[str, Any]) -> int:
 
 
 def _check_unigram(model: dict[str, Any]) -> int:
-    vocabulary, unknown = model.get("vocab"), model.get("unk_id")
+    vocabulary: Any = model.get("vocab")
+    unknown = model.get("unk_id")
     is_list = isinstance(vocabulary, list) and vocabulary
     if not is_list or not all(isinstance(one, list) and len(one) == 2 for one in vocabulary):
         raise _error("its vocabulary is no list of pieces and their scores")

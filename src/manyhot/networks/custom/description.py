@@ -9,7 +9,7 @@ from manyhot.errors import InputError
 
 MODELS = ("Sequential", "Functional")
 MAX_CALLS = 2400  # of layers; a network of 1,000 layers inside another is near it
-FREE_CALLS, CALLS_PER_ARRAY = 200, 8  # layers without weights beside those that a file holds arrays for
+FREE_CALLS, CALLS_PER_ARRAY = 100, 4  # layers without weights beside those that a file holds arrays for
 MAX_WIDTH = 2**24
 MAX_WINDOW = 2**16
 MAX_AXES = 8
