@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from manyhot import MultiLabelClassifier
+from manyhot.cli.jobs.prediction_writer import open_writer
+from manyhot.errors import OutputError
 from tests.cli.conftest import songs
 from tests.fixtures.image_files import moods
 from tests.fixtures.scenes import LABELS, scenes
@@ -259,3 +261,18 @@ def test_the_tour_does_not_go_where_a_file_is(manyhot, tmp_path):
     done = manyhot("demo", "-o", tmp_path / "notes.txt" / "deeper")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert (tmp_path / "notes.txt").read_text() == "something\n"
+
+
+def test_a_parquet_file_that_cannot_be_written_to_its_end(tmp_path):
+    resource = pytest.importorskip("resource")
+    path, limits = tmp_path / "predictions.parquet", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with (
+            pytest.raises(OutputError, match="could not be written: the file is larger"),
+            open_writer(path, ".parquet", "|") as write,
+        ):
+            write(pl.DataFrame({"score": np.random.default_rng(0).random(100_000)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())

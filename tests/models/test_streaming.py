@@ -311,9 +311,9 @@ class TestRefusals:
         (tmp_path / "songs.svm").write_text("1 1:0.5\n0 2:1\n")
         with pytest.raises(InputError, match="cannot be streamed"):
             self.fit(tmp_path / "songs.svm", folder)
-        (tmp_path / "songs.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+        (tmp_path / "songs.parquet.zst").write_bytes(b"\x28\xb5\x2f\xfd")
         with pytest.raises(InputError, match="unpack it first"):
-            self.fit(tmp_path / "songs.csv.zst", folder)
+            self.fit(tmp_path / "songs.parquet.zst", folder)
 
     def test_an_interruption_leaves_nothing(self, songs, folder, monkeypatch):
         def stop(*given: object, **more: object) -> None:

@@ -37,8 +37,8 @@ class LabelSpace:
             if self.is_integer and not re.fullmatch(r"-?[0-9]+", name):
                 raise InputError(f"label {name!r} is no whole number")
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
-        duplicates = [name for name, count in Counter(self.names).items() if count > 1]
-        if duplicates:
+        if len(set(self.names)) < len(self.names):
+            duplicates = [name for name, count in Counter(self.names).items() if count > 1]
             raise InputError(f"label names must be unique, found more than once: {duplicates}")
 
     def __len__(self) -> int:
@@ -87,7 +87,8 @@ class LabelSpace:
         values = np.zeros((len(label_sets), len(self.names)), dtype=bool)
         values[rows, columns] = True
         known = np.array([names is not None for names in label_sets], dtype=bool)
-        return Targets(values, np.repeat(known[:, None], len(self.names), axis=1)), unseen
+        mask = None if known.all() else np.repeat(known[:, None], len(self.names), axis=1)
+        return Targets(values, mask), unseen
 
     def decode(self, decisions: np.ndarray) -> list[set[Any]]:
         """0/1 decisions (n, l) -> label sets, one per sample; whole numbers where the labels are such."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
 from manyhot.data.number_cells import NumberFormat
+from manyhot.data.numbered_names import NumberedNames
 from manyhot.data.pixel_targets import PixelTargets
 from manyhot.data.targets import Targets
 from manyhot.display import ROWS_SHOWN, paragraph, section, short_repr, table
@@ -60,8 +62,9 @@ class Samples:
     label_like: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = list(self.feature_names)
-        duplicates = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) != len(names) else []
+        names, duplicates = self.feature_names, []
+        if not isinstance(names, NumberedNames) and len(set(names)) != len(names):
+            duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
         fault = None
         if duplicates:
             fault = f"column names must be unique, found more than once: {duplicates}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
@@ -95,8 +96,13 @@ class Targets:
 def check_size(n_rows: int, n_labels: int) -> None:
     """Refuse what would not fit into memory as an array of rows by labels."""
     if n_rows * n_labels > MAX_TARGETS:
-        raise InputError(
-            f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "
-            "(manyhot train --extreme) keeps targets sparse and predicts the best labels of a row",
-            argument="y",
-        )
+        refuse_size(n_rows, n_labels)
+
+
+def refuse_size(n_rows: int, n_labels: int) -> NoReturn:
+    """Raise `InputError` for so many rows and labels."""
+    raise InputError(
+        f"{n_rows:,} rows by {n_labels:,} labels do not fit into memory as one array; ExtremeMultiLabelClassifier "
+        "(manyhot train --extreme) keeps targets sparse and predicts the best labels of a row",
+        argument="y",
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -92,7 +95,17 @@ def open_writer(output: Path | None, suffix: str, label_sep: str) -> Iterator[Ca
             sys.stdout.write(f'{opening}\n],"rows":{n_rows}}}\n')
         if descriptor is not None and suffix == ".parquet":
             with open(descriptor, "wb", closefd=False) as file:
-                pl.concat(frames).write_parquet(file)
+                try:
+                    pl.concat(frames).write_parquet(file)
+                except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                    raise _as_os_error(error) from None
+
+
+def _as_os_error(error: BaseException) -> OSError:
+    """What the system said when polars could not write, which polars tells in words of its own."""
+    number = re.search(r"os error (\d+)", str(error))
+    code = int(number[1]) if number else errno.EIO
+    return OSError(code, os.strerror(code) if number else str(error).split("\n", 1)[0][:200])
 
 
 def _as_text(frame: pl.DataFrame, suffix: str, label_sep: str, with_header: bool) -> str:

@@ -127,7 +127,7 @@ def _mark_of_dots(raw: pl.Series, numbers: pl.Series) -> str:
 
 def refuse_unknown(overrides: Mapping[str, str], columns: Sequence[str]) -> None:
     """Raise `InputError` when a kind is given for a column that is not there."""
-    present = set(columns)
+    present = set(columns) if overrides else ()
     for name in overrides:
         if name not in present:
             raise InputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from typing import Any
 
 import polars as pl
@@ -15,17 +14,19 @@ from manyhot.data.readers.memory import unpacked_limit
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content
 from manyhot.data.readers.table import Table
+from manyhot.data.readers.unpacking import ZIP_ERRORS, ratio_limit
+from manyhot.errors import InputError
 
 _ADVICE = "save the sheet as CSV in UTF-8 (Excel: 'CSV UTF-8'), or the workbook as .xlsx"
 _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d+)""")
 _STRING = re.compile(rb"<(?:\w+:)?si[ >].*?</(?:\w+:)?si>", re.DOTALL)
 _CELL_BYTES = 64
+_FREE_BYTES = 1 << 29  # What a workbook may take whatever its size
 _BLOCK = 1 << 20
 
 
 def read_excel(source: Source, options: ReadOptions) -> Table:
     """The first sheet of a workbook; its first row that is not empty names the columns."""
-    source.refuse_zst("Excel")
     head = source.head()
     if identify_content(head) != ZIP:
         raise source.error(f"is no Excel workbook (.xlsx) but {identify_content(head) or 'plain text'}; {_ADVICE}")
@@ -70,7 +71,7 @@ def _frame(workbook: Any, options: ReadOptions, source: Source, sheet: str) -> p
 
 def _refuse_bombs(content: bytes, source: Source) -> None:
     """Raise for a workbook that would unpack, or spread out, to more than the memory there is."""
-    limit = unpacked_limit()
+    limit = min(unpacked_limit(), max(_FREE_BYTES, ratio_limit(len(content))))
     n_bytes, n_cells, longest = 0, 0, 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -87,7 +88,9 @@ def _refuse_bombs(content: bytes, source: Source) -> None:
                 if n_bytes > limit or n_cells * _CELL_BYTES > limit:
                     what = f"{n_cells} cells" if n_cells * _CELL_BYTES > limit else f"more than {limit / 2**30:.1f} GiB"
                     raise source.error(f"unpacks to {what}, and {limit / 2**30:.1f} GiB can be held; {_ADVICE}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except InputError:
+        raise
+    except (*ZIP_ERRORS, OSError) as error:
         raise source.error(f"is a damaged Excel workbook ({error}); {_ADVICE}") from None
     if n_cells * longest > 16 * limit:
         raise source.error(f"spreads out to more than can be held; {_ADVICE}")

@@ -17,7 +17,7 @@ from manyhot.data.readers.image_folder import FOLDER, ImageListing, match_images
 from manyhot.data.readers.jsonl import read_json, read_jsonl, read_jsonl_chunks
 from manyhot.data.readers.npz import read_npz
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, identify_content, locate_error
+from manyhot.data.readers.source import Source, identify_content, library_errors, locate_error
 from manyhot.data.readers.svmlight import read_libsvm
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.readers.xc import HEADER, read_xc
@@ -35,6 +35,13 @@ _FIRST_LINES = (
     (LABEL_PREFIX, "fasttext"),
     (r".*\t", "tsv"),
 )
+_TITLES = {
+    "parquet": "Parquet",
+    "arrow": "Arrow IPC",
+    "excel": "an Excel workbook",
+    "fasttext": "fastText",
+    "libsvm": "libsvm",
+}
 IDX_NAME = re.compile(r"idx\d-ubyte")
 Chunker = Callable[[Source, ReadOptions, int], Iterator[Table]]
 
@@ -54,7 +61,8 @@ def _other_format(name: str, suffixes: tuple[str, ...], read: Reader) -> Format:
 
     def read_located(source: Source, options: ReadOptions) -> Samples:
         try:
-            return read(source, options)
+            with library_errors(source, _TITLES.get(name, name.upper())):
+                return read(source, options)
         except InputError as error:
             raise error if error.file else locate_error(error, source) from None
 
@@ -65,7 +73,8 @@ def _table_format(name: str, suffixes: tuple[str, ...], load: Loader, chunks: Ch
     """A format of tables, whose images may lie in a folder that the options name."""
 
     def read(source: Source, options: ReadOptions) -> Samples:
-        table = load(source, options)
+        with library_errors(source, _TITLES.get(name, name.upper())):
+            table = load(source, options)
         if options.images is not None and table.frame.height and table.frame.width:
             listing = ImageListing(options.images)
             (table,) = match_images([table], source, options, listing)
@@ -76,7 +85,8 @@ def _table_format(name: str, suffixes: tuple[str, ...], load: Loader, chunks: Ch
         tables = _slices(load(source, options), rows) if chunks is None else chunks(source, options, rows)
         if options.images is not None:
             tables = match_images(tables, source, options, ImageListing(options.images))
-        yield from tables
+        with library_errors(source, _TITLES.get(name, name.upper())):
+            yield from tables
 
     return Format(name, suffixes, read, read_chunks)
 

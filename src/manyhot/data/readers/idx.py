@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from pathlib import Path
@@ -18,12 +19,12 @@ from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 
+_MAX_AXES = 4
 MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x04")  # How a file of images begins: bytes, three or four axes
 
 
 def read_idx(source: Source, options: ReadOptions) -> Samples:
     """A file of images and the file of labels beside it, whose name has labels and idx1 in place of images and idx3."""
-    source.refuse_zst("idx")
     images = _array(source)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         content = "labels; name the file of the images" if images.ndim == 1 else f"an array of shape {images.shape}"
@@ -58,9 +59,11 @@ def _array(source: Source) -> np.ndarray:
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3] or not content[3]:
         raise source.error(f"is not idx but {identify_content(content[:4096]) or 'plain text'}; rename it")
     shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
-    start, n_bytes = 4 + 4 * content[3], int(np.prod([float(edge) for edge in shape]))
+    start, n_bytes = 4 + 4 * content[3], math.prod(shape)
     if len(content) - start != n_bytes:
         raise source.error(f"is cut short or damaged: it says {shape}, {n_bytes} bytes, and has {len(content) - start}")
+    if not n_bytes or len(shape) > _MAX_AXES:
+        raise source.error(f"holds an array of shape {shape}, expected images (n, h, w)")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

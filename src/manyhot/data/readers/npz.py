@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from manyhot.data.readers.source import ZIP, Source, read_error
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
 from manyhot.data.readers.table import Table, build_samples, column_options
 from manyhot.data.readers.targets import reorder_targets, try_labels
+from manyhot.data.readers.unpacking import MAX_RATIO, ZIP_ERRORS, ratio_limit
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
@@ -56,15 +56,30 @@ def read_npz(source: Source, options: ReadOptions) -> Samples:
 
 def _arrays(source: Source) -> dict[str, np.ndarray]:
     names = ("X", "Y", *_PARTS, *_NAMES)
+    content = source.content()
     try:
-        with np.load(io.BytesIO(source.content()), allow_pickle=False) as archive:
+        _refuse_bomb(content, source)
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in names if name in archive.files}
-    except (ValueError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    except (*ZIP_ERRORS, KeyError, OSError, MemoryError, SyntaxError, TypeError) as error:
         if "pickle" in str(error):
             raise source.error(
                 "holds Python objects, which are never loaded; save numbers and text (dtype=str) only"
             ) from None
         raise read_error(source, "NPZ", error) from None
+
+
+def _refuse_bomb(content: bytes, source: Source) -> None:
+    """Raise for an archive that unpacks to many times its size."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        n_bytes = sum(entry.file_size for entry in archive.infolist())
+    if n_bytes > ratio_limit(len(content)):
+        raise source.error(
+            f"unpacks to {n_bytes:,} bytes, more than {MAX_RATIO} times its size, as files made to exhaust memory do; "
+            "if it is what it should be, save it with numpy.savez, or X as the parts of a CSR matrix"
+        )
 
 
 def _dense_features(arrays: Mapping[str, np.ndarray]) -> Any:

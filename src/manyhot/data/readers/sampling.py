@@ -15,7 +15,7 @@ from manyhot.data.readers.column_types import cast_column, infer_column_types
 from manyhot.data.readers.formats import detect_format
 from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, read_error
+from manyhot.data.readers.source import Source, library_errors
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.errors import InputError
@@ -132,7 +132,7 @@ def sample_file(
     chunk_rows, stamp = choose_chunk_rows(source, options), _file_stamp(source)
     reservoir = Reservoir(seed, max_rows, max_bytes)
     numbers: list[np.ndarray] = []
-    n_rows = 0
+    n_rows, table = 0, None
     for table in table_chunks(source, options, chunk_rows):
         reservoir.add(table.frame, n_rows)
         if options.images is not None:
@@ -142,10 +142,10 @@ def sample_file(
         if progress is not None:
             progress(n_rows)
     _check_unchanged(source, stamp)
-    try:
+    if table is None:
+        raise source.error("has no rows")
+    with library_errors(source, "one table"):  # a column may hold lists here and text there
         frame, rows = reservoir.sample()
-    except pl.exceptions.PolarsError as error:  # a column that holds lists here and text there
-        raise read_error(source, "one table", error) from None
     row_numbers = np.concatenate(numbers)[rows] if numbers else rows + 1
     sampled = replace(table, frame=frame, first_row=0, rows=row_numbers)
     if options.known_labels is None and options.label_order is None:
@@ -229,7 +229,7 @@ def _obstacle(source: Source, options: ReadOptions) -> str | None:
             f"{file_format.name} cannot be read in pieces, so it cannot be streamed; CSV, TSV, JSONL, Parquet and "
             "Arrow can"
         )
-    if source.compression == ".zst" or (source.compression and file_format.name in ("parquet", "arrow")):
+    if source.compression and file_format.name in ("parquet", "arrow"):
         return (
             f"{file_format.name} in {source.compression} is unpacked as a whole, so it cannot be streamed; unpack it "
             "first"
@@ -247,7 +247,10 @@ def table_chunks(source: Source, options: ReadOptions, rows: int | None = None) 
 
 def choose_chunk_rows(source: Source, options: ReadOptions) -> int:
     """Rows of a piece that takes little memory, as the first rows are."""
-    frame = next(table_chunks(source, options, PROBED_ROWS)).frame
+    table = next(table_chunks(source, options, PROBED_ROWS), None)
+    if table is None:
+        raise source.error("has no rows")
+    frame = table.frame
     low, high = CHUNK_ROWS
     column_types = {**(infer_column_types(frame) if frame.height else {}), **options.column_types}
     if "image" in column_types.values():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -24,13 +22,11 @@ from manyhot.data.readers.encodings import (
     is_utf16,
     utf16_to_utf8,
 )
-from manyhot.data.readers.memory import unpacked_limit
-from manyhot.errors import InputError
+from manyhot.data.readers.unpacking import COMPRESSIONS, UNPACK_ERRORS, ZIP_ERRORS, open_packed, read_bounded
+from manyhot.errors import InputError, ManyhotError
 from manyhot.validation import existing_path, join_names
 
 _HEAD_BYTES = 4096
-_COMPRESSIONS = (".gz", ".zst", ".zip")
-_LINE_SEPARATOR = "\x01"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "Zstandard"),
@@ -49,9 +45,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfe\xff", "UTF-16 text"),
 )
 PARQUET, ARROW, ZIP = "Parquet", "Arrow IPC", "a zip archive (XLSX, NPZ and ZIP files are)"
-_UNPACK_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-_BLOCK = 1 << 24
+_PACKINGS = {".gz": "gzip", ".zst": "Zstandard"}
+# PanicException, which is no Exception, is what polars raises of a fault of its own
+_LIBRARY_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, RecursionError, MemoryError, OSError)
 _NO_FILE = re.compile(r"(^|/)(__MACOSX/|\.[^/]*$|Thumbs\.db$|desktop\.ini$)|/$", re.IGNORECASE)
 _NO_TABLE = re.compile(r"(^|/)(readme|licen[cs]e|changelog|citation)[^/]*$|\.(md|pdf|html?)$", re.IGNORECASE)
 
@@ -75,10 +71,8 @@ class Source:
 
     def content(self) -> bytes:
         """All bytes, unpacked."""
-        if self.compression == ".zst":
-            return self._zst_text()
         with self._opened() as file:
-            content = _read_bounded(file, self.path) if self.compression else file.read()
+            content = read_bounded(file, self.path) if self.compression else file.read()
         if not content or content.isspace():
             raise self.error("is empty: there is nothing to read")
         return content
@@ -113,16 +107,11 @@ class Source:
 
     def head(self) -> bytes:
         """The first 4096 bytes, unpacked."""
-        if self.compression == ".zst":
-            return self._zst_text()[:_HEAD_BYTES]
         with self._opened() as file:
             return file.read(_HEAD_BYTES)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines of a text, one after another, unpacked; gzip and plain files are never held as a whole."""
-        if self.compression == ".zst":
-            yield from self.content().splitlines(keepends=True)
-            return
+        """The lines of a text, one after another, unpacked; the file is never held as a whole."""
         try:
             with self._opened() as file:
                 head = self.head()
@@ -149,66 +138,31 @@ class Source:
         """What turns the file's lines into UTF-8, and notes from what."""
         return TextDecoder(self.path, is_utf16(self.head()))
 
-    def refuse_zst(self, format_name: str) -> None:
-        """Raise for a binary format in Zstandard, which needs a library that manyhot does without."""
-        if self.compression == ".zst":
-            raise self.error(
-                f"{format_name} inside .zst cannot be unpacked here; unpack it first (zstd -d), or use .gz"
-            )
-
     def refuse_other_content(self, content_type: str, format_name: str) -> None:
         """Raise when the first bytes are not those of a binary format."""
-        self.refuse_zst(format_name)
         found = identify_content(self.head())
         if found != content_type:
             raise self.error(f"is not {format_name} but {found or 'plain text'}; rename it")
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        """The unpacked bytes of a file that is not in Zstandard."""
+        """The unpacked bytes of the file."""
         try:
             with (
-                _open_member(self.path, self.member)
-                if self.compression == ".zip"
-                else gzip.open(self.path, "rb")
-                if self.compression == ".gz"
-                else self.path.open("rb")
+                open_packed(self.path, self.compression, self.member) if self.compression else self.path.open("rb")
             ) as file:
-                yield cast(IO[bytes], file)
-        except _UNPACK_ERRORS as error:
-            raise self._unpack_error("gzip", error) from None
+                yield file
+        except UNPACK_ERRORS as error:
+            raise self._unpack_error(_PACKINGS.get(self.compression, "a zip archive"), error) from None
         except OSError as error:
             raise self.error(f"cannot be read ({error.strerror or error})") from None
 
-    def _zst_text(self) -> bytes:
-        """Unpacked by polars, which can do it for text: each line is read as one cell."""
-        with self.path.open("rb") as file:
-            head = file.read(4)
-        if not head:
-            raise self.error("is empty: there is nothing to read")
-        if identify_content(head) != "Zstandard":
-            raise self._unpack_error("Zstandard", None)
-        try:
-            lines = pl.read_csv(
-                self.path,
-                separator=_LINE_SEPARATOR,
-                has_header=False,
-                infer_schema=False,
-                quote_char=None,
-                new_columns=["line"],
-            )
-        except pl.exceptions.NoDataError:
-            raise self.error("is empty: there is nothing to read") from None
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self.error(f"is no text in UTF-8 once unpacked ({_first_line(error)})") from None
-        return "\n".join(lines["line"].fill_null("").to_list()).encode() + b"\n"
-
-    def _unpack_error(self, packing: str, error: Exception | None) -> InputError:
+    def _unpack_error(self, packing: str, error: Exception) -> InputError:
         with self.path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         if not head:
             return self.error("is empty: there is nothing to read")
-        if error is not None and identify_content(head) == packing:
+        if identify_content(head) == packing:
             return self.error(f"is damaged or cut short ({error})")
         return self.error(
             f"is {identify_content(head) or 'plain text'}, not {packing} as its name says; "
@@ -237,7 +191,7 @@ class InMemorySource(Source):
 
 def split_compression(name: str) -> tuple[str, str]:
     """The name of a file without the suffix that says how it is packed, and that suffix in lower case, or ""."""
-    compression = next((suffix for suffix in _COMPRESSIONS if name.lower().endswith(suffix)), "")
+    compression = next((suffix for suffix in COMPRESSIONS if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(compression)], compression
 
 
@@ -280,13 +234,24 @@ def locate_error(error: InputError, source: Source, rows: np.ndarray | None = No
     return source.error(error.message, row=row, column=error.column, argument=error.argument)
 
 
-def read_error(source: Source, format_name: str, error: Exception) -> InputError:
+def read_error(source: Source, format_name: str, error: BaseException) -> InputError:
     """What to say when a library cannot read a file for a reason of its own."""
     return source.error(f"cannot be read as {format_name} ({_first_line(error)})")
 
 
-def _first_line(error: Exception) -> str:
-    return re.split(r"[\r\n]", str(error), maxsplit=1)[0][:200]
+@contextmanager
+def library_errors(source: Source, format_name: str) -> Iterator[None]:
+    """Raise `InputError` for whatever a library raises of a file: errors and panics of polars, nesting without end."""
+    try:
+        yield
+    except ManyhotError:
+        raise
+    except _LIBRARY_ERRORS as error:
+        raise read_error(source, format_name, error) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return re.split(r"[\r\n]", str(error) or type(error).__name__, maxsplit=1)[0][:200]
 
 
 def _find_member(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -294,7 +259,7 @@ def _find_member(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist() if not _NO_FILE.search(entry.filename)]
-    except (*_ZIP_ERRORS, OSError) as error:
+    except (*ZIP_ERRORS, OSError) as error:
         raise InputError(f"is no zip archive, or a damaged one ({error})", file=path) from None
     tables = [name for name in names if not _NO_TABLE.search(name)] or names
     if len(tables) != 1:
@@ -303,28 +268,3 @@ def _find_member(path: Path) -> tuple[str, tuple[str, ...]]:
         raise InputError(f"holds {found}; expected one table in a zip archive: unpack it and name one file", file=path)
     others = [name for name in names if name != tables[0]]
     return tables[0], (f"read {tables[0]!r} from the archive; not read: {', '.join(others)}",) if others else ()
-
-
-@contextmanager
-def _open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
-    """A file in an archive, to be read from its start; it never gives more bytes than the archive says."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            yield file
-    except _ZIP_ERRORS as error:
-        raise InputError(f"{member!r} in it cannot be unpacked ({error})", file=path) from None
-
-
-def _read_bounded(file: IO[bytes], path: Path) -> bytes:
-    """All bytes of a packed file."""
-    limit, n_bytes, blocks = unpacked_limit(), 0, []
-    while block := file.read(_BLOCK):
-        n_bytes += len(block)
-        if n_bytes > limit:
-            raise InputError(
-                f"unpacks to more than {limit / 2**30:.1f} GiB, which is more than can be held; unpack it, and take a "
-                "part of the rows",
-                file=path,
-            )
-        blocks.append(block)
-    return b"".join(blocks)

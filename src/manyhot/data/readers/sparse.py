@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from manyhot.data.labels import LabelSpace
+from manyhot.data.numbered_names import FlaggedNames, NumberedNames
 from manyhot.data.readers.column_types import refuse_unknown
 from manyhot.data.readers.label_columns import dropped_note, match_columns
 from manyhot.data.readers.options import ReadOptions
@@ -43,11 +44,11 @@ def sparse_samples(rows: SparseRows, source: Source, options: ReadOptions) -> Sa
         )
     targets, space, notes = try_labels(_targets, rows, options=options)
     _refuse_infinite(rows.matrix, rows.names)
-    matrix, names, feature_notes = _align_features(rows.matrix, list(rows.names), options)
+    matrix, names, feature_notes = _align_features(rows.matrix, rows.names, options)
     column_types = _kinds(matrix, names, options)
     return Samples(
         features=matrix,
-        feature_names=tuple(names),
+        feature_names=names if isinstance(names, NumberedNames) else tuple(names),
         column_types=column_types,
         targets=targets if isinstance(targets, Targets) else None,
         labels=space,
@@ -92,9 +93,12 @@ def _refuse_infinite(matrix: sp.csr_matrix, names: Sequence[str]) -> None:
 
 
 def _align_features(
-    matrix: sp.csr_matrix, names: list[str], options: ReadOptions
-) -> tuple[sp.csr_matrix, list[str], tuple[str, ...]]:
+    matrix: sp.csr_matrix, names: Sequence[str], options: ReadOptions
+) -> tuple[sp.csr_matrix, Sequence[str], tuple[str, ...]]:
     refuse_unknown(options.column_types, options.feature_names or names)
+    if not (options.column_types or options.drop is not None or options.feature_names is not None):
+        return matrix, names, ()
+    names = list(names)
     dropped = {} if options.drop is None else dict.fromkeys(match_columns(options.drop, names, "drop"))
     selected = list(options.feature_names) if options.feature_names is not None else names
     selected = [name for name in selected if options.column_types.get(name) != "ignored" and name not in dropped]
@@ -119,9 +123,11 @@ def _align_features(
     return aligned, selected, (f"{n_left} features that training did not have are left out",)
 
 
-def _kinds(matrix: sp.csr_matrix, names: Sequence[str], options: ReadOptions) -> dict[str, ColumnKind]:
+def _kinds(matrix: sp.csr_matrix, names: Sequence[str], options: ReadOptions) -> Mapping[str, ColumnKind]:
     is_other = np.zeros(len(names), dtype=bool)
     is_other[matrix.indices[(matrix.data != 1) & (matrix.data != 0)]] = True
+    if isinstance(names, NumberedNames):  # then no kinds are given, or names were aligned
+        return FlaggedNames(names, is_other, ("boolean", "numeric"))
     column_types: dict[str, ColumnKind] = {
         name: "numeric" if other else "boolean" for name, other in zip(names, is_other, strict=True)
     }

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from manyhot.data.numbered_names import NumberedNames
 from manyhot.data.readers.label_names import name_label_sets
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source
@@ -15,7 +16,8 @@ from manyhot.data.readers.sparse import SparseRows, find_twin, sparse_samples
 from manyhot.data.readers.targets import try_labels
 from manyhot.data.samples import Samples
 
-_MAX_COLUMNS = 1 << 26
+MAX_COLUMNS = 1 << 26
+FREE_COLUMNS = 1 << 22  # Columns that a file may have whatever its size, such as the first rows of a large set
 MAX_INDEX = 1 << 53
 
 
@@ -26,9 +28,10 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     rows = parse_rows(lines.filter(lines != ""), source)
     first = 0 if len(rows.indices) and rows.indices.min() == 0 else 1
     width = int(rows.indices.max()) + 1 - first if len(rows.indices) else 0
-    if width > _MAX_COLUMNS:
-        raise source.error(f"has the index {width}, expected at most {_MAX_COLUMNS}")
-    names = [f"f{j + first}" for j in range(width)]
+    max_width = max_columns(source)
+    if width > max_width:
+        raise source.error(f"has the index {width}, expected at most {max_width} in a file of this size")
+    names = NumberedNames("f", width, first)
     labels = [[name.removeprefix("+") for name in row_labels] for row_labels in rows.labels]
     found = sorted({name for row_labels in labels for name in row_labels}, key=_numeric_key)
     sets, found_names, notes = try_labels(name_label_sets, labels, found, options=options)
@@ -40,6 +43,11 @@ def read_libsvm(source: Source, options: ReadOptions) -> Samples:
     label_sets = [row_labels or () for row_labels in sets or ()]
     svm_rows = SparseRows(rows.to_matrix(first, width), names, found_names or (), sets=label_sets, notes=notes)
     return sparse_samples(svm_rows, source, replace(options, label_names=None))
+
+
+def max_columns(source: Source) -> int:
+    """Features or labels that a file may have: a large file many, as each is there to stand in some row."""
+    return min(MAX_COLUMNS, max(FREE_COLUMNS, source.path.stat().st_size if source.path.is_file() else 0))
 
 
 def _numeric_key(name: str) -> tuple[bool, float, str]:

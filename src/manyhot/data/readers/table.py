@@ -23,7 +23,7 @@ from manyhot.data.readers.label_columns import (
 )
 from manyhot.data.readers.masks import extract_masks, mask_columns
 from manyhot.data.readers.options import ReadOptions
-from manyhot.data.readers.source import Source, locate_error
+from manyhot.data.readers.source import Source, library_errors, locate_error
 from manyhot.data.readers.targets import ExtractedTargets, extract_labels
 from manyhot.data.samples import ColumnKind, Samples
 from manyhot.data.targets import Targets
@@ -57,7 +57,8 @@ class Table:
 def build_samples(table: Table, source: Source, options: ReadOptions) -> Samples:
     """Labels, ids and features of a table."""
     try:
-        return _build_samples(table, source, options)
+        with library_errors(source, "a table"):
+            return _build_samples(table, source, options)
     except InputError as error:
         raise locate_error(error, source, table.row_numbers) from None
 

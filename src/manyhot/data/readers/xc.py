@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from manyhot.data.numbered_names import NumberedNames
 from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import Source, locate
 from manyhot.data.readers.sparse import SparseRows, sparse_samples
-from manyhot.data.readers.svmlight import parse_rows
+from manyhot.data.readers.svmlight import max_columns, parse_rows
 from manyhot.data.samples import Samples
-from manyhot.data.targets import check_size
+from manyhot.data.targets import check_size, refuse_size
 from manyhot.errors import InputError
 
-HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s*$")
+MIN_REFUSED_TARGETS = 300_000_000  # Rows times labels that a file may have whatever its size
+_CELLS_PER_BYTE = 1000
+HEADER = re.compile(r"^\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*$")
 
 
 def read_xc(source: Source, options: ReadOptions) -> Samples:
@@ -31,8 +34,7 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
         body.pop()
     if len(body) != n_rows:
         raise source.error(f"has {len(body)} rows, but its first line says {n_rows}")
-    if not options.sparse_targets:
-        check_size(n_rows, n_labels)
+    _check_counts(n_rows, n_features, n_labels, source, is_dense=not options.sparse_targets)
     rows = parse_rows(pl.Series(body, dtype=pl.String), source)
     if len(rows.indices) and rows.indices.max() >= n_features:
         index = int(np.argmax(rows.indices >= n_features))
@@ -42,11 +44,25 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
     is_named = options.label_names is not None  # numbers get their names later
     names = None if is_named else _read_names(source, "labels", n_labels)
     label_names = names or tuple(str(j) if is_named else f"label_{j}" for j in range(n_labels))
-    feature_names = _read_names(source, "features", n_features) or tuple(f"f{j}" for j in range(n_features))
+    feature_names = _read_names(source, "features", n_features) or NumberedNames("f", n_features)
     label_indices = _parse_label_indices(rows.labels, n_labels, source)
     sets = [[label_names[j] for j in columns] for columns in label_indices]
     found = SparseRows(rows.to_matrix(0, n_features), feature_names, label_names, sets=sets)
     return sparse_samples(found, source, options)
+
+
+def _check_counts(n_rows: int, n_features: int, n_labels: int, source: Source, is_dense: bool) -> None:
+    """Raise for numbers in the first line that a file of this size cannot mean, or that memory cannot hold."""
+    n_bytes, most = source.path.stat().st_size, max_columns(source)
+    for count, noun in ((n_features, "features"), (n_labels, "labels")):
+        if count > most:
+            raise source.error(
+                f"its first line says {count:,} {noun}, expected at most {most:,} in a file of {n_bytes:,} bytes"
+            )
+    if is_dense and n_rows * n_labels > max(MIN_REFUSED_TARGETS, n_bytes * _CELLS_PER_BYTE):
+        refuse_size(n_rows, n_labels)
+    if is_dense:
+        check_size(n_rows, n_labels)
 
 
 def _parse_label_indices(labels: list[list[str]], n_labels: int, source: Source) -> list[list[int]]:

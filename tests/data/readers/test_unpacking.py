@@ -1,0 +1,75 @@
+"""Packed files: by pieces, in every format, and refused where they unpack to many times their size."""
+
+import gzip
+import tracemalloc
+
+import numpy as np
+import polars as pl
+import pytest
+
+from manyhot.data.readers import ReadOptions, read, read_chunks
+from manyhot.data.readers.sampling import sample_file
+from manyhot.data.readers.source import locate
+from manyhot.data.readers.unpacking import zstd
+from manyhot.errors import InputError
+from tests.contract.test_readers import BY_NAME, FRAME, VALUES, dense
+
+Y = ReadOptions(labels="y")
+PACK = {".gz": gzip.compress, ".zst": zstd.compress}
+
+
+def much(suffix: str, n_pieces: int) -> bytes:
+    """A header, and many rows that are all alike, 4 MB a piece."""
+    pack = PACK[suffix]
+    return pack(b"a,y\n") + pack(b"1,0\n" * 1_000_000) * n_pieces
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("way", [lambda path: read(path, Y), lambda path: sample_file(path, Y)], ids=["read", "sample"])
+def test_a_file_that_unpacks_to_much_more_is_refused(tmp_path, suffix, way):
+    path = tmp_path / f"a.csv{suffix}"
+    path.write_bytes(much(suffix, 1000))
+    with pytest.raises(InputError, match=r"100 times its .* bytes.*unpack it first") as caught:
+        way(path)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_what_is_small_may_be_packed_as_well_as_it_can(tmp_path, suffix):
+    path = tmp_path / f"a.csv{suffix}"
+    path.write_bytes(much(suffix, 1))
+    assert read(path, Y).n_samples == 1_000_000
+
+
+def test_zstandard_is_streamed(tmp_path):
+    path, generator = tmp_path / "a.csv.zst", np.random.default_rng(0)
+    body = b"".join(b"%d,%d\n" % (number, number % 2) for number in generator.integers(0, 10**9, 400_000))
+    path.write_bytes(zstd.compress(b"a,y\n" + body))
+    tracemalloc.start()
+    try:
+        n_lines = sum(1 for _ in locate(path).lines())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert n_lines == 400_001
+    assert peak < len(body) / 4
+    survey = sample_file(path, Y)
+    assert sum(samples.n_samples for samples in survey.file.chunks()) == 400_000
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("write", [pl.DataFrame.write_parquet, pl.DataFrame.write_ipc], ids=["parquet", "arrow"])
+def test_binary_formats_may_be_packed(tmp_path, suffix, write):
+    name = "a.parquet" if write is pl.DataFrame.write_parquet else "a.arrow"
+    write(FRAME, tmp_path / name)
+    path = tmp_path / (name + suffix)
+    path.write_bytes(PACK[suffix]((tmp_path / name).read_bytes()))
+    np.testing.assert_array_equal(dense(read(path, BY_NAME)), VALUES)
+    np.testing.assert_array_equal(np.concatenate([dense(one) for one in read_chunks(path, BY_NAME, 3)]), VALUES)
+
+
+def test_a_cut_file_is_refused(tmp_path):
+    path = tmp_path / "a.csv.zst"
+    path.write_bytes(zstd.compress(b"a,y\n1,0\n2,1\n")[:-3])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read(path, Y)
