@@ -62,7 +62,8 @@ class Samples:
     label_like: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names, duplicates = self.feature_names, []
+        names = self.feature_names
+        duplicates: list[str] = []
         if not isinstance(names, NumberedNames) and len(set(names)) != len(names):
             duplicates = sorted(name for name, count in Counter(names).items() if count > 1)
         fault = None

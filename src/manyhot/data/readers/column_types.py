@@ -31,6 +31,7 @@ MAX_LEVELS = 1000
 # Mean length of a cell, in bytes of UTF-8, from which mostly different cells are free text: a Chinese character has
 # three of them, and says about as much as three letters
 LONG_TEXT = 40
+MAX_SCANNED_ROWS = 1000  # Rows up to which columns without any digit are told first
 MIN_TEXTS = 10  # Cells from which texts that all differ are no levels of a category, however few they are
 
 IMAGE_NAME = r"(?i)\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|p[bgp]m)$"
@@ -77,11 +78,13 @@ def inspect_columns(
     formats: dict[str, NumberFormat] = {}
     numbers: dict[str, pl.Series] = {}
     notes = ColumnNotes()
+    wordy = _columns_without_digits(frame)
 
     @cache
     def table_mark() -> str | None:
         """The decimal mark of the columns that leave no doubt about it."""
-        return shared_decimal(column for column in frame.iter_columns() if column.dtype == pl.String)
+        columns = (column for column in frame.iter_columns() if column.dtype == pl.String)
+        return shared_decimal(column for column in columns if column.name not in wordy)
 
     for name in frame.columns:
         kind = parse_column_type(overrides[name]) if name in overrides else None
@@ -102,7 +105,7 @@ def inspect_columns(
             notes.guess(name, "digits with leading zeros, so not read as numbers")
         elif raw.dtype == pl.Duration:
             notes.guess(name, "spans of time, read as seconds")
-        elif raw.dtype == pl.String == column.dtype and (kind is not None or not _are_named_ids(raw)):
+        elif name not in wordy and raw.dtype == pl.String == column.dtype and (kind or not _are_named_ids(raw)):
             found = infer_number_format(column, decimal)
             if found is not None and found.doubtful_mark and table_mark() not in (None, found.format.decimal):
                 found = infer_number_format(column, table_mark())
@@ -111,13 +114,22 @@ def inspect_columns(
                 notes.add_numbers(name, found)
         if raw.dtype == pl.String and name not in formats and column.null_count() > raw.null_count():
             notes.add_gaps(name, unusual_gaps(raw.filter(column.is_null())))
-        column_types[name] = kind or _infer_kind(raw, column, notes)
+        column_types[name] = kind or _infer_kind(raw, column, notes, name not in wordy)
         if column_types[name] not in ("numeric", "boolean"):
             formats.pop(name, None)
         elif kind is None:
             is_zero_or_one = column_types[name] == "boolean" and column.dtype == pl.Float64
             numbers[name] = column == 1 if is_zero_or_one else column
     return Inspection(column_types, notes.sentences(), formats, numbers)
+
+
+def _columns_without_digits(frame: pl.DataFrame) -> set[str]:
+    """Columns of text without a digit in any cell, asked all at once: they hold no numbers and no dates."""
+    # Wide tables have few rows; in tall ones the question would take longer than the answer saves
+    if frame.height > MAX_SCANNED_ROWS or pl.String not in frame.dtypes:
+        return set()
+    has_digits = frame.select(pl.col(pl.String).str.contains(r"\d").any())
+    return {name for name, has in zip(has_digits.columns, has_digits.row(0), strict=True) if not has}
 
 
 def _mark_of_dots(raw: pl.Series, numbers: pl.Series) -> str:
@@ -237,7 +249,7 @@ def _are_named_ids(raw: pl.Series) -> bool:
     return is_id_name(raw.name) and raw.null_count() == 0 and raw.n_unique() == len(raw)
 
 
-def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> ColumnKind:
+def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes, has_digits: bool) -> ColumnKind:
     """The kind of a typed column; ids are compared raw, where no digit is lost."""
     name = column.name
     if column.dtype in NESTED:
@@ -245,7 +257,7 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
     values = column.drop_nulls()
     if not len(values):
         return notes.leave_out(name, "empty in every row")
-    if _are_dates(column):
+    if has_digits and _are_dates(column):
         return notes.leave_out(
             name,
             "dates and times (said to be numeric with column_types, those like 2024-02-01, 01.02.2024 or 10:05 become "
@@ -277,7 +289,7 @@ def _infer_kind(raw: pl.Series, column: pl.Series, notes: ColumnNotes) -> Column
             name, "taken for names of rows, because all cells differ and are made alike (column_types says else)"
         )
         return "id"
-    return _infer_text_kind(raw, values, n_levels, notes)
+    return _infer_text_kind(raw, values, n_levels, notes, has_digits)
 
 
 def _infer_reference_kind(name: str, n_levels: int, n_values: int, notes: ColumnNotes) -> ColumnKind:
@@ -288,9 +300,11 @@ def _infer_reference_kind(name: str, n_levels: int, n_values: int, notes: Column
     return "categorical"
 
 
-def _infer_text_kind(raw: pl.Series, values: pl.Series, n_levels: int, notes: ColumnNotes) -> ColumnKind:
+def _infer_text_kind(
+    raw: pl.Series, values: pl.Series, n_levels: int, notes: ColumnNotes, has_digits: bool
+) -> ColumnKind:
     is_declared = raw.dtype in (pl.Categorical, pl.Enum)
-    units = () if is_declared else mixed_units(values)
+    units = () if is_declared or not has_digits else mixed_units(values)
     if units and not set(units) <= {"st", "nd", "rd", "th"}:
         notes.guess(values.name, f"numbers in several units ({', '.join(units)}), so not read as numbers")
     is_mostly_different = n_levels > len(values) / 2

@@ -132,7 +132,8 @@ def sample_file(
     chunk_rows, stamp = choose_chunk_rows(source, options), _file_stamp(source)
     reservoir = Reservoir(seed, max_rows, max_bytes)
     numbers: list[np.ndarray] = []
-    n_rows, table = 0, None
+    n_rows = 0
+    table: Table | None = None
     for table in table_chunks(source, options, chunk_rows):
         reservoir.add(table.frame, n_rows)
         if options.images is not None:
