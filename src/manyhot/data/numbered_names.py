@@ -18,41 +18,41 @@ class NumberedNames(Sequence[str]):
     """
 
     def __init__(self, prefix: str, count: int, first: int = 0) -> None:
-        self.prefix, self.count, self.first = prefix, count, first
+        self.prefix, self.n_names, self.first = prefix, count, first
 
     def __len__(self) -> int:
-        return self.count
+        return self.n_names
 
     @overload
     def __getitem__(self, key: int) -> str: ...
     @overload
     def __getitem__(self, key: slice) -> tuple[str, ...]: ...
     def __getitem__(self, key: int | slice) -> str | tuple[str, ...]:
-        numbers = range(self.first, self.first + self.count)
+        numbers = range(self.first, self.first + self.n_names)
         if isinstance(key, slice):
             return tuple(f"{self.prefix}{number}" for number in numbers[key])
         return f"{self.prefix}{numbers[key]}"
 
     def __iter__(self) -> Iterator[str]:
-        return (f"{self.prefix}{number}" for number in range(self.first, self.first + self.count))
+        return (f"{self.prefix}{number}" for number in range(self.first, self.first + self.n_names))
 
     def __contains__(self, name: object) -> bool:
         return self.find(name) is not None
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NumberedNames):
-            return (self.prefix, self.count, self.first) == (other.prefix, other.count, other.first)
+            return (self.prefix, self.n_names, self.first) == (other.prefix, other.n_names, other.first)
         if not isinstance(other, Sequence) or len(other) != len(self):
             return False
         return all(one == another for one, another in zip(self, other, strict=True))
 
     def __hash__(self) -> int:
-        return hash((self.prefix, self.count, self.first))
+        return hash((self.prefix, self.n_names, self.first))
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """The place of a name; `ValueError` where there is none."""
         place = self.find(value)
-        if place is None or not start <= place < (self.count if stop is None else stop):
+        if place is None or not start <= place < (self.n_names if stop is None else stop):
             raise ValueError(f"there is no name {value!r}")
         return place
 
@@ -62,7 +62,7 @@ class NumberedNames(Sequence[str]):
         if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19 or str(int(digits)) != digits:
             return None
         place = int(digits) - self.first
-        return place if 0 <= place < self.count else None
+        return place if 0 <= place < self.n_names else None
 
 
 class FlaggedNames(Mapping[str, Any]):

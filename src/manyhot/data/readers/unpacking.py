@@ -50,10 +50,8 @@ def open_packed(path: Path, compression: str, member: str) -> Iterator[IO[bytes]
         with _open_member(path, member) as file, _bounded(file, path) as bounded:
             yield bounded
         return
-    with (
-        gzip.open(path, "rb") if compression == ".gz" else zstd.open(path, "rb") as file,
-        _bounded(cast(IO[bytes], file), path) as bounded,
-    ):
+    packed = gzip.open(path, "rb") if compression == ".gz" else zstd.open(path, "rb")
+    with packed, _bounded(cast(IO[bytes], packed), path) as bounded:
         yield bounded
 
 
