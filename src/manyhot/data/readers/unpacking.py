@@ -50,8 +50,8 @@ def open_packed(path: Path, compression: str, member: str) -> Iterator[IO[bytes]
         with _open_member(path, member) as file, _bounded(file, path) as bounded:
             yield bounded
         return
-    packed = gzip.open(path, "rb") if compression == ".gz" else zstd.open(path, "rb")
-    with packed, _bounded(cast(IO[bytes], packed), path) as bounded:
+    unpack = gzip.open if compression == ".gz" else zstd.open
+    with unpack(path, "rb") as packed, _bounded(cast(IO[bytes], packed), path) as bounded:
         yield bounded
 
 
