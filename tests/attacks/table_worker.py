@@ -18,7 +18,8 @@ from manyhot.data.readers.image_folder import resolve_path
 from manyhot.data.readers.sampling import can_stream, sample_file
 from manyhot.errors import InputError
 from manyhot.evaluation.data_checks import check_data
-from tests.attacks.tables import hostile_table, read_options, valid_tables
+from tests.attacks.table_files import read_options
+from tests.attacks.tables import hostile_table, valid_tables
 
 MAX_PIECES = 30
 MAX_CHECKED_LABELS = 10_000

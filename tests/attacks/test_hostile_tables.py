@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.tables import HANDMADE, hostile_table, valid_tables
+from tests.attacks.handmade_tables import HANDMADE
+from tests.attacks.tables import hostile_table, valid_tables
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are read from /proc")
 CPU_SECONDS = 5

@@ -15,6 +15,7 @@ import pytest
 
 from manyhot.cli.jobs import bulk
 from manyhot.cli.jobs.row_predictor import PredictionSettings
+from manyhot.cli.signals import StoppedError
 from tests.cli.conftest import NAMES, songs
 from tests.fixtures.fragile_texts import fragile, text_model, text_rows
 from tests.fixtures.workers import killing_workers
@@ -260,7 +261,7 @@ def predict_texts(model, folder, executor, n_done=None):
             bulk.BulkOptions(executor=executor, quiet=True),
             text=fragile,
         )
-    except bulk.PartsError as error:
+    except (bulk.PartsError, StoppedError) as error:
         return error
     return None
 

@@ -35,3 +35,13 @@ def test_flags():
     assert dict(kinds) == {name: "boolean" if k % 3 else "numeric" for k, name in enumerate(PLAIN)}
     assert "f0" not in kinds
     assert len(kinds) == 12
+
+
+@pytest.mark.parametrize("flags", [[0, 1, 0], [0, 0, 0], [1, 1, 1], []])
+def test_flagged_names_are_as_a_dict(flags):
+    mapping = FlaggedNames(NumberedNames("f", len(flags)), np.array(flags, dtype=bool), ("boolean", "numeric"))
+    plain = {f"f{k}": ("boolean", "numeric")[flag] for k, flag in enumerate(flags)}
+    assert dict(mapping) == dict(mapping.items()) == plain
+    assert list(mapping.values()) == list(plain.values())
+    for value in ("boolean", "numeric", "image", None):
+        assert (value in mapping.values()) == (value in plain.values())

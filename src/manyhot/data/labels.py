@@ -31,15 +31,19 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if not self.names:
             raise InputError("no labels: at least one label is needed")
+        if self.is_integer or set(map(type, self.names)) != {str} or not all(self.names):  # a loop is slow for millions
+            self._refuse_other_names()
+            object.__setattr__(self, "names", tuple(str(name) for name in self.names))
+        if len(set(self.names)) < len(self.names):
+            duplicates = [name for name, count in Counter(self.names).items() if count > 1]
+            raise InputError(f"label names must be unique, found more than once: {duplicates}")
+
+    def _refuse_other_names(self) -> None:
         for name in self.names:
             if not isinstance(name, str) or not name:
                 raise InputError(f"label names are non-empty text, got {name!r}")
             if self.is_integer and not re.fullmatch(r"-?[0-9]+", name):
                 raise InputError(f"label {name!r} is no whole number")
-        object.__setattr__(self, "names", tuple(str(name) for name in self.names))
-        if len(set(self.names)) < len(self.names):
-            duplicates = [name for name, count in Counter(self.names).items() if count > 1]
-            raise InputError(f"label names must be unique, found more than once: {duplicates}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,7 +64,7 @@ class LabelSpace:
     ) -> tuple[list[int], list[int], dict[str, int]]:
         """Rows and columns of the labels that hold; with "report", how often each name outside this space was seen."""
         one_of(UNKNOWN_LABELS, unknown_labels=unknown_labels)
-        column = {name: j for j, name in enumerate(self.names)}
+        column = dict(zip(self.names, range(len(self.names)), strict=True))
         rows, columns = [], []
         unseen: Counter[str] = Counter()
         for i, names in enumerate(label_sets):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, overload
 
 import numpy as np
@@ -88,3 +88,30 @@ class FlaggedNames(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def values(self) -> ValuesView[Any]:
+        """The values, without a search for each name."""
+        return _Values(self)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Names and values, without a search for each name."""
+        return _Items(self)
+
+
+class _Values(ValuesView[Any]):
+    _mapping: FlaggedNames
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._mapping.pair[flag] for flag in self._mapping.flags.tolist())
+
+    def __contains__(self, value: object) -> bool:
+        first, second = self._mapping.pair
+        n_flagged = int(self._mapping.flags.sum())
+        return (value == first and n_flagged < len(self._mapping)) or (value == second and n_flagged > 0)
+
+
+class _Items(ItemsView[str, Any]):
+    _mapping: FlaggedNames
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return zip(self._mapping, self._mapping.values(), strict=True)

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 from manyhot.data.readers import ReadOptions, read, read_chunks, sample_file
+from manyhot.data.readers.jsonl import MAX_DEPTH
 from manyhot.errors import InputError
 from tests.fixtures.workbooks import MAIN, sheet_xml, write_workbook
 
@@ -121,3 +122,18 @@ def test_prose_is_no_table(tmp_path):
     (tmp_path / "a.txt").write_text("Dear all, hello.\nThis is, well, a letter.\nBye.\n")
     with pytest.raises(InputError, match="cannot be determined"):
         read(tmp_path / "a.txt", Y)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"b":', b"[1,[2],", b'["]]]",'])
+@pytest.mark.parametrize("depth", [MAX_DEPTH - 2, MAX_DEPTH])
+def test_rows_nested_very_deep_are_refused(tmp_path, opening, depth):
+    path, closing = tmp_path / "a.jsonl", b"}" if opening.startswith(b"{") else b"]"
+    row = b'{"a":' + opening * depth + b"1" + closing * depth + b',"y":1}\n'
+    smiles = b'{"a":null,"text":"' + b":[ {" * 50 + b'","y":0}\n'
+    path.write_bytes(smiles * 150 + b"\n" + row)
+    if depth < MAX_DEPTH:
+        assert read(path, ReadOptions(labels="y", drop="a")).n_samples == 151
+        return
+    with pytest.raises(InputError, match="nested more than 32 deep") as caught:
+        read(path, ReadOptions(labels="y", drop="a"))
+    assert caught.value.row == 151

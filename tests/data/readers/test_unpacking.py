@@ -2,6 +2,7 @@
 
 import gzip
 import tracemalloc
+import zipfile
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from manyhot.data.readers import ReadOptions, read, read_chunks
 from manyhot.data.readers.sampling import sample_file
 from manyhot.data.readers.source import locate
-from manyhot.data.readers.unpacking import zstd
+from manyhot.data.readers.unpacking import open_packed, zstd
 from manyhot.errors import InputError
 from tests.contract.test_readers import BY_NAME, FRAME, VALUES, dense
 
@@ -73,3 +74,34 @@ def test_a_cut_file_is_refused(tmp_path):
     path.write_bytes(zstd.compress(b"a,y\n1,0\n2,1\n")[:-3])
     with pytest.raises(InputError, match="damaged or cut short"):
         read(path, Y)
+
+
+def packed_bomb(path, suffix):
+    content = b"1,0\n" * 30_000_000
+    if suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.csv", b"a,y\n" + content)
+    else:
+        path.write_bytes(much(suffix, 30))
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".gz", 80 << 20), (".zst", 80 << 20), (".zip", 0)])
+def test_it_is_refused_once_64_mib_are_unpacked(tmp_path, suffix, most):
+    path, sizes = tmp_path / f"a.csv{suffix}", []
+    packed_bomb(path, suffix)
+
+    def unpack():
+        with open_packed(path, suffix, "a.csv") as file:
+            while block := file.read(1 << 20):
+                sizes.append(len(block))
+
+    with pytest.raises(InputError, match="unpack it first"):
+        unpack()
+    assert sum(sizes) <= most
+
+
+def test_rows_that_pack_well_only_at_the_end_are_read(tmp_path):
+    path, generator = tmp_path / "a.csv.gz", np.random.default_rng(0)
+    varied = b"".join(b"%d,0\n" % number for number in generator.integers(0, 10**9, 1_000_000))
+    path.write_bytes(gzip.compress(b"a,y\n" + varied + b"1,0\n" * 20_000_000))  # 4 MB and 100 KB: no 100 times
+    assert sum(1 for _ in locate(path).lines()) == 21_000_001

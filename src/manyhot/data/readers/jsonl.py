@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from manyhot.data.readers.encodings import UTF8_MARK
@@ -17,6 +19,10 @@ from manyhot.data.readers.source import Source, read_error
 from manyhot.data.readers.table import Table
 
 _ROWS_WITH_TWINS_CHECKED = 100
+MAX_DEPTH = 32  # of lists and objects in a row; polars takes no end of time for deeper ones, or all of the stack
+_BLOCK = 1 << 24
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[][{}]")
 _EXPECTED = 'expected an array of objects, such as [{"size": 1.5, "y": 0}, {"size": 2, "y": 1}]'
 
 
@@ -94,6 +100,7 @@ def frame_from_lines(content: bytes, source: Source, first_row: int) -> pl.DataF
         raise source.error("holds a JSON list, expected one JSON object in each line; let its name end in .json")
     # polars keeps one of two equal keys in silence; the first rows are enough to see how the file is made
     _check_rows(content, source, first_row, _ROWS_WITH_TWINS_CHECKED)
+    _refuse_deep_rows(content, source, first_row)
     try:
         return pl.read_ndjson(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -106,6 +113,37 @@ def _check_rows(content: bytes, source: Source, first_row: int, n_rows: int | No
     rows = (line for line in io.BytesIO(content) if line.strip())
     for i, line in enumerate(itertools.islice(rows, n_rows)):
         _check_row(line, source, first_row + i)
+
+
+def _refuse_deep_rows(content: bytes, source: Source, first_row: int) -> None:
+    """Raise for the first row that is nested deeper than `MAX_DEPTH`."""
+    start = 0
+    while start < len(content):
+        stop = len(content) if len(content) - start <= _BLOCK else content.find(b"\n", start + _BLOCK) + 1
+        stop = stop or len(content)
+        letters = np.frombuffer(content, dtype=np.uint8, count=stop - start, offset=start)
+        opening = np.flatnonzero((letters == ord("[")) | (letters == ord("{")))
+        ends = np.append(np.flatnonzero(letters == ord("\n")), len(letters))
+        n_opening = np.diff(np.searchsorted(opening, ends), prepend=0)
+        for line in np.flatnonzero(n_opening > MAX_DEPTH).tolist():
+            begin = start + (int(ends[line - 1]) + 1 if line else 0)
+            if _depth(content[begin : start + int(ends[line])]) > MAX_DEPTH:
+                row = sum(1 for one in io.BytesIO(content[:begin]) if one.strip())
+                raise source.error(
+                    f"is nested more than {MAX_DEPTH} deep, expected an object of values, or of lists of them",
+                    row=first_row + row + 1,
+                )
+        start = stop
+
+
+def _depth(line: bytes) -> int:
+    """How deep a line of JSON is nested; brackets in a text do not count."""
+    bare = _TEXTS.sub(b"", line)
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _check_row(line: bytes, source: Source, row: int) -> None:

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names if name in archive.files}
     except InputError:
         raise
-    except (*ZIP_ERRORS, KeyError, OSError, MemoryError, SyntaxError, TypeError) as error:
+    except (*ZIP_ERRORS, KeyError, OSError, MemoryError, SyntaxError, TokenError, TypeError) as error:  # NumPy's heads
         if "pickle" in str(error):
             raise source.error(
                 "holds Python objects, which are never loaded; save numbers and text (dtype=str) only"

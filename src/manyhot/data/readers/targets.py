@@ -210,7 +210,8 @@ def encode_label_sets(
     """Label sets -> CSR bool (n, l) in the order that a trained model asks for, or in their own."""
     sets, names, naming_notes = name_label_sets(sets, found, options)
     space = LabelSpace(options.known_labels or names)
-    advice = _unseen_advice(names, space.names[:MAX_HINTS])
+    can_fail = options.known_labels is not None and options.unknown_labels == "error"
+    advice = _unseen_advice(names, space.names[:MAX_HINTS]) if can_fail else ""
     rows, columns, unseen = space.find(sets, options.unknown_labels, advice)
     targets = sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(sets), len(space)))
     notes = _unseen_notes(unseen)

@@ -46,13 +46,14 @@ def ratio_error(path: Path, n_packed: int) -> InputError:
 @contextmanager
 def open_packed(path: Path, compression: str, member: str) -> Iterator[IO[bytes]]:
     """The unpacked bytes of a file in gzip, in Zstandard or in a zip archive, one piece after another."""
-    if compression == ".zip":
-        with _open_member(path, member) as file, _bounded(file, path) as bounded:
+    with open(path, "rb") as raw:
+        if compression == ".zip":
+            with _open_member(raw, path, member) as file, _bounded(file, raw, path) as bounded:
+                yield bounded
+            return
+        unpack = gzip.open if compression == ".gz" else zstd.open
+        with unpack(raw, "rb") as packed, _bounded(cast(IO[bytes], packed), raw, path) as bounded:
             yield bounded
-        return
-    unpack = gzip.open if compression == ".gz" else zstd.open
-    with unpack(path, "rb") as packed, _bounded(cast(IO[bytes], packed), path) as bounded:
-        yield bounded
 
 
 def read_bounded(file: IO[bytes], path: Path) -> bytes:
@@ -71,10 +72,13 @@ def read_bounded(file: IO[bytes], path: Path) -> bytes:
 
 
 @contextmanager
-def _open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
+def _open_member(raw: IO[bytes], path: Path, member: str) -> Iterator[IO[bytes]]:
     """A file in an archive, to be read from its start; it never gives more bytes than the archive says."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        with zipfile.ZipFile(raw) as archive, archive.open(member) as file:
+            n_packed = path.stat().st_size
+            if archive.getinfo(member).file_size > ratio_limit(n_packed):
+                raise ratio_error(path, n_packed)
             yield file
     except InputError:
         raise
@@ -83,18 +87,18 @@ def _open_member(path: Path, member: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _bounded(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    with io.BufferedReader(_BoundedFile(file, path), _BLOCK) as bounded:
+def _bounded(file: IO[bytes], raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    with io.BufferedReader(_BoundedFile(file, raw, path), _BLOCK) as bounded:
         yield bounded
 
 
 class _BoundedFile(io.RawIOBase):
-    """Unpacked bytes; `InputError` once there are too many for the size of what they come from."""
+    """Unpacked bytes; `InputError` once there are too many for what was read of the packed file."""
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(self, file: IO[bytes], raw: IO[bytes], path: Path) -> None:
         super().__init__()
-        self._file, self._path = file, path
-        self._n_packed, self._n_bytes = path.stat().st_size, 0
+        self._file, self._raw, self._path = file, raw, path
+        self._n_bytes = 0
 
     def readable(self) -> bool:
         """It is."""
@@ -105,6 +109,6 @@ class _BoundedFile(io.RawIOBase):
         block = self._file.read(len(buffer))
         buffer[: len(block)] = block
         self._n_bytes += len(block)
-        if self._n_bytes > ratio_limit(self._n_packed):
-            raise ratio_error(self._path, self._n_packed)
+        if self._n_bytes > RATIO_FLOOR and self._n_bytes > ratio_limit(self._raw.tell()):
+            raise ratio_error(self._path, self._path.stat().st_size)
         return len(block)

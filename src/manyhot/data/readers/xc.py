@@ -19,6 +19,7 @@ from manyhot.errors import InputError
 
 MIN_REFUSED_TARGETS = 300_000_000  # Rows times labels that a file may have whatever its size
 _CELLS_PER_BYTE = 1000
+FREE_LABELS = 1 << 20  # that a file may have whatever its size; beyond, as many as it has bytes
 HEADER = re.compile(r"^\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*$")
 
 
@@ -54,7 +55,8 @@ def read_xc(source: Source, options: ReadOptions) -> Samples:
 def _check_counts(n_rows: int, n_features: int, n_labels: int, source: Source, is_dense: bool) -> None:
     """Raise for numbers in the first line that a file of this size cannot mean, or that memory cannot hold."""
     n_bytes, most = source.path.stat().st_size, max_columns(source)
-    for count, noun in ((n_features, "features"), (n_labels, "labels")):
+    limits = ((n_features, most, "features"), (n_labels, min(most, max(FREE_LABELS, n_bytes)), "labels"))
+    for count, most, noun in limits:
         if count > most:
             raise source.error(
                 f"its first line says {count:,} {noun}, expected at most {most:,} in a file of {n_bytes:,} bytes"
