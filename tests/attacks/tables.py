@@ -216,8 +216,8 @@ def odd_frame(generator: Generator) -> pl.DataFrame:
     chosen = [series[k].alias(("f1", "f2", "1", "2")[j]) for j, k in enumerate(generator.integers(len(series), size=4))]
     keep = generator.random(4) < 0.6
     labels = [pl.Series(name, [k % 2 for k in numbers]) for name in ("1", "2")]
-    frame = pl.DataFrame([one for one, kept in zip(chosen, keep, strict=True) if kept])
-    return frame.with_columns(labels) if generator.random() < 0.7 else frame
+    columns = [one for one, kept in zip(chosen, keep, strict=True) if kept]
+    return pl.DataFrame([*columns, *labels] if generator.random() < 0.7 else columns)
 
 
 def damaged_parquet(content: bytes, generator: Generator) -> bytes:
