@@ -217,7 +217,8 @@ def odd_frame(generator: Generator) -> pl.DataFrame:
     keep = generator.random(4) < 0.6
     labels = [pl.Series(name, [k % 2 for k in numbers]) for name in ("1", "2")]
     columns = [one for one, kept in zip(chosen, keep, strict=True) if kept]
-    return pl.DataFrame([*columns, *labels] if generator.random() < 0.7 else columns)
+    columns += labels if generator.random() < 0.7 else []
+    return pl.DataFrame(list({one.name: one for one in columns}.values()))
 
 
 def damaged_parquet(content: bytes, generator: Generator) -> bytes:
