@@ -119,7 +119,9 @@ def damaged_bytes(content: bytes, generator: Generator) -> bytes:
     stop = min(len(content), place + int(generator.integers(1, 64)))
     if kind == 0:
         return content[:place]
-    if kind == 1 and place < len(content):
+    if kind == 1 and place == len(content):
+        return content
+    if kind == 1:
         return content[:place] + bytes([content[place] ^ (1 << int(generator.integers(8)))]) + content[place + 1 :]
     if kind == 2:
         return content[:place] + generator.bytes(int(generator.integers(1, 40))) + content[place:]

@@ -142,3 +142,9 @@ def test_rows_nested_very_deep_are_refused(tmp_path, opening, depth, is_read):
     with pytest.raises(InputError, match="nested more than 32 deep") as caught:
         read(path, ReadOptions(labels="y", drop="a"))
     assert caught.value.row == 151
+
+
+def test_a_column_may_have_a_blank_name(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"b": 1, "": 2.5, "y": 1}\n{"b": 3, "": 4.5, "y": 0}\n')
+    samples = read(tmp_path / "a.jsonl", ReadOptions(labels="y"))
+    assert samples.features.columns == list(samples.feature_names) == list(samples.column_types) == ["b", ""]

@@ -109,7 +109,7 @@ def _build_samples(table: Table, source: Source, options: ReadOptions) -> Sample
     if ids is None and sum(is_path) == 1:
         ids = _ids_of_paths(columns[is_path.index(True)], options.images or base, table.row_numbers)
     return Samples(
-        features=pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height),
+        features=pl.DataFrame({one.name: one for one in columns}) if columns else pl.DataFrame(height=frame.height),
         feature_names=tuple(column.name for column in columns),
         column_types=inspection.column_types,
         targets=extracted.targets if isinstance(extracted.targets, (Targets, PixelTargets)) else None,
