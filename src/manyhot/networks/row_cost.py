@@ -33,10 +33,10 @@ class RowCost:
             "a row in all": (self.products, MAX_PRODUCTS, "multiplications"),
             "a copy of weights": (self.weight_bytes, MAX_VALUE_BYTES + 4 * n_weight_bytes, "bytes"),
         }
-        for what, (taken, allowed, unit) in limits.items():
-            if taken > allowed:
+        for what, (needed, allowed, unit) in limits.items():
+            if needed > allowed:
                 raise InputError(
-                    f"the network takes {taken:.2g} {unit} for {what}, at most {allowed:.2g} are allowed; make its "
+                    f"the network takes {needed:.2g} {unit} for {what}, at most {allowed:.2g} are allowed; make its "
                     "inputs or its layers smaller",
                     argument="network",
                 )

@@ -82,8 +82,8 @@ def read_tokenizer(encoded: np.ndarray) -> tuple[str, int]:
         raise _error(f"one character may become {most:.3g}, at most {MAX_GROWTH} are allowed")
     _check_added(document.get("added_tokens", []))
     unknown_id = _check_model(document["model"])
-    kept = ("version", "added_tokens", "normalizer", "pre_tokenizer", "model")
-    document = {"version": "1.0", **{name: document[name] for name in kept if name in document}}
+    fields = ("version", "added_tokens", "normalizer", "pre_tokenizer", "model")
+    document = {"version": "1.0", **{name: document[name] for name in fields if name in document}}
     return json.dumps({**document, "truncation": None, "padding": None, "post_processor": None, "decoder": None}), (
         unknown_id
     )
