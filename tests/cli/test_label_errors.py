@@ -53,7 +53,7 @@ def test_wrong_labels_are_named_with_a_reason(manyhot, noisy):
     path, wrong = noisy
     done = manyhot("label-errors", path, "--limit", 10)
     assert done.code == 0, done.err
-    assert f"{path}: about {len(expected_of(path))} of 1200 known labels are probably wrong" in done.out
+    assert f"{path}: {len(expected_of(path))} of 1,200 known labels look wrong" in done.out
     shown = [line for line in done.out.splitlines() if ": marked " in line]
     assert len(shown) == 10
     named = [tuple(line.split("%  ")[-1].split(": ")[0].split(", ")) for line in shown]

@@ -31,7 +31,17 @@ def test_they_are_shown_and_nothing_is_written(manyhot, bundle):
     assert [row["label"] for row in done.document["labels"]] == NAMES
     assert done.document["decision"] == "auto"
     assert bundle.read_bytes() == before
-    assert "nothing was saved" in manyhot("thresholds", bundle).out
+    shown = manyhot("thresholds", bundle).out
+    assert "saved" not in shown
+    tuned = manyhot("thresholds", bundle, "--metric", "f1_macro", "--dry-run").out
+    assert "each row is decided by thresholds tuned on other rows" in " ".join(tuned.split())
+
+
+@pytest.mark.slow
+def test_a_misspelt_metric_names_the_flag(manyhot, bundle):
+    done = manyhot("thresholds", bundle, "--metric", "f1micro")
+    assert done.code == 2
+    assert "argument '--metric': got 'f1micro'" in done.err
 
 
 @pytest.mark.slow

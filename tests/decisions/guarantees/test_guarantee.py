@@ -90,8 +90,8 @@ def test_a_promise_reads_as_it_is_meant():
     promise = Guarantee.from_spec(json.loads(json.dumps(GOOD)))
     assert promise.statement(space) == (
         "At most 10% of the predictions of a label are wrong, with 90% confidence for each label separately, if new "
-        "rows resemble the 40 calibration rows. Not guaranteed, and never predicted: 'quiet' (too few or too many "
-        "wrong predictions)."
+        "rows resemble the calibration rows (40 for which it is predicted). Not guaranteed, and never predicted: "
+        "'quiet' (too few or too many wrong predictions)."
     )
     assert promise.details() == (
         "The confidence is over the draw of the calibration rows: at least 90% of all draws give thresholds for which "
@@ -102,6 +102,7 @@ def test_a_promise_reads_as_it_is_meant():
     average = {"kind": "miss_rate", "confidence": None, "per_label": False, "refused": []}
     shared = Guarantee.from_spec({**GOOD, **average, "thresholds": [0.25, 0.25], "n_used": [80]})
     assert shared.statement(space) == (
-        "At most 10% of a row's labels are missed on average, if new rows resemble the 80 calibration rows."
+        "At most 10% of a row's labels are missed on average, if new rows resemble the calibration rows (80 with a "
+        "label)."
     )
     assert "80 of that kind" in shared.details()

@@ -142,12 +142,13 @@ def as_text(document: dict[str, Any]) -> str:
     label_phrase = "" if document["label"] is None else f" of {document['label']!r}"
     n_wrong = document["n_entries"]
     lines = [
-        f"{document['model']}: about {n_wrong} of {document['n_known']} known labels{label_phrase} "
-        f"{'is' if n_wrong == 1 else 'are'} probably wrong, in about {pluralize(document['n_rows'], 'row')}"
+        f"{document['model']}: {n_wrong} of {document['n_known']:,} known labels{label_phrase} "
+        f"{'looks' if n_wrong == 1 else 'look'} wrong, in {pluralize(document['n_rows'], 'row')}"
     ]
     if document["entries"]:
         n_expected = max(1, round(document["n_wrong_entries"]))
-        lines += [f"of the {pluralize(n_wrong, 'most suspicious label')}, about {n_expected} should be wrong"]
+        verb = "is" if n_expected == 1 else "are"
+        lines[0] += f"; about {n_expected} of them {verb} expected to be wrong indeed"
         lines += ["", "chance that the label is wrong"]
         lines += [
             f"{100 * entry['suspicion']:>5.0f}%  {entry['id']}, {entry['label']}: {entry['reason']}"

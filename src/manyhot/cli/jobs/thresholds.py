@@ -13,7 +13,7 @@ from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.evaluation.report.text import printable, table, wrap
+from manyhot.evaluation.report.text import cross_fit_note, printable, table, wrap
 from manyhot.files import file_lock
 from manyhot.models.decision_updates import current_decisions, undo_decisions
 
@@ -52,7 +52,7 @@ def run(
         if undo:
             _undo(classifier, bundle)
         if metric is not None:
-            classifier.tune_thresholds(metric, **params)
+            _tune(classifier, metric, params)
         if thresholds:
             classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
         if rules:
@@ -60,6 +60,16 @@ def run(
         if is_changed:
             model.previous = earlier  # one command is one change
         print_change(classifier, bundle, output, before if is_changed or undo else None, dry_run, as_json)
+
+
+def _tune(classifier: MultiLabelClassifier, metric: str, params: Mapping[str, Any]) -> None:
+    flags = {"decision": "--metric", "decision_params": "--decision-params"}
+    try:
+        classifier.tune_thresholds(metric, **params)
+    except InputError as error:
+        if error.argument not in flags:
+            raise
+        raise InputError(error.message, argument=flags[error.argument]) from None
 
 
 def _undo(classifier: MultiLabelClassifier, bundle: Path) -> None:
@@ -87,12 +97,13 @@ def print_change(
     if before is not None:
         document["before"] = {key: before[key] for key in BEFORE}
     document |= {"saved": is_saved, **more}
-    message = f"saved {target_file}" if is_saved else "nothing was saved"
-    if dry_run:
-        message += " (dry run)"
-    elif is_saved and before is not None:
-        message += f"; to undo: manyhot thresholds {target_file} --undo"
-    print_result(document, f"{as_text(document)}\n\n{message}", as_json)
+    message = ""
+    if is_saved:
+        message = f"\n\nsaved {target_file}"
+        message += "" if before is None else f"; to undo: manyhot thresholds {target_file} --undo"
+    elif dry_run:
+        message = "\n\nnothing was saved (dry run)"
+    print_result(document, as_text(document) + message, as_json)
 
 
 def _parse_pair(text: str) -> tuple[str, float]:
@@ -127,6 +138,7 @@ def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, An
         "guarantee": None if guarantee is None else guarantee.statement(model.labels),
         "rules": model.policy.rules.to_spec(),
         "labels": rows,
+        "note": "" if model.policy.has_given_thresholds else cross_fit_note(model.report),
         "metrics": {name: model.report["metrics"]["decision"][name]["value"] for name in SHOWN_METRICS},
     }
 
@@ -156,6 +168,7 @@ def as_text(document: Mapping[str, Any]) -> str:
             cells["f1"] = f"{_cell(old['f1'])} -> {_cell(row['f1'])}"
         rows.append([printable(row["label"], NAME_WIDTH), *(_cell(cells[column]) for column in columns)])
     lines += ["", table(["label", *columns], rows)]
+    lines += [wrap(document["note"])] if document["note"] else []
     scores = ", ".join(
         f"{name} {_change(before, name)}{value:.3f}" for name, value in document["metrics"].items() if value is not None
     )

@@ -40,11 +40,12 @@ _PIXEL_COLUMNS = {
 def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN, all_metrics: bool = False) -> str:
     """Render a report; the per-label table has at most `labels_shown` lines, those with the most positives first."""
     tables = (_decision_table, _score_table, _calibration_summary) if all_metrics else (_main_table,)
+    note = cross_fit_note(report)
     parts = [
         _headline(report),
         *(render(report) for render in tables),
         _decision_summary(report),
-        _label_table(report["labels"], labels_shown) + _label_note(report),
+        _label_table(report["labels"], labels_shown) + (f"\n{wrap(note)}" if note else ""),
     ]
     if "pixels" in report:
         parts.append(_pixel_table(report["pixels"], labels_shown))
@@ -183,15 +184,14 @@ def _label_table(labels: Sequence[Mapping[str, Any]], max_rows: int) -> str:
     return f"{lines}\n... and {n_more}, each with {max_positives} or fewer."
 
 
-def _label_note(report: Mapping[str, Any]) -> str:
+def cross_fit_note(report: Mapping[str, Any]) -> str:
     """What the figures of labels rest on, where the thresholds beside them are not those that decided the rows."""
     scores, decision = report["scores"], report["policy"].get("decision")
     is_held_out = scores["from"] in ("out_of_fold", "held_out") and not scores["is_tuned_here"]
     is_half = all(row["threshold"] == 0.5 for row in report["labels"])  # what "auto" comes back to
     if not is_held_out or is_half or decision in (None, *UNTUNED):
         return ""
-    note = "Precision, recall and F1 are cross-fitted: each row is decided by thresholds tuned on other rows."
-    return f"\n{wrap(note)}"
+    return "Precision, recall and F1 are cross-fitted: each row is decided by thresholds tuned on other rows."
 
 
 def _pixel_table(section: Mapping[str, Any], max_rows: int) -> str:
