@@ -83,7 +83,7 @@ def test_the_row_is_counted_over_all_pieces(running):
 
 def test_a_near_miss_is_answered_with_a_suggestion(running):
     row = {("temp" if name == "tempo" else name): cell for name, cell in ROW.items()}
-    assert "did you mean 'temp'" in running.predict({"rows": [row]}).error["message"]
+    assert "the row has 'temp': did you mean 'tempo'?" in running.predict({"rows": [row]}).error["message"]
 
 
 def test_thresholds_of_one_request_change_no_other(running):

@@ -47,7 +47,9 @@ def check_columns(row: Mapping[str, Any], columns: Sequence[str], i: int) -> Non
     """Refuse a row that lacks a column."""
     if not all(map(row.__contains__, columns)):
         name = next(name for name in columns if name not in row)
-        hint = did_you_mean(name, [column for column in islice(row, 1000) if column not in columns])
+        unknown = [column for column in islice(row, 1000) if column not in columns]
+        typed = next((column for column in unknown if did_you_mean(column, [name])), None)
+        hint = "" if typed is None else f"; the row has {shorten(typed)}: did you mean {name!r}?"
         raise cell_error(f"missing field; send null if the value is unknown{hint}", i, name)
 
 

@@ -24,6 +24,8 @@ from manyhot.evaluation.report.text import pluralize
 from manyhot.models.stream_survey import needs_stream
 from manyhot.persistence.checkpoints import open_checkpoint
 
+NO_FEATURES = {"id": "of ids", "ignored": "ignored"}
+
 
 def run(
     file: Path,
@@ -93,9 +95,10 @@ def run(
 
 def describe_samples(samples: Samples) -> str:
     """Rows, labels and columns by kind, in one sentence."""
-    column_types = Counter(samples.column_types.values())
-    columns = ", ".join(f"{count} {kind}" for kind, count in column_types.most_common())
+    kinds = Counter(samples.column_types.values())
+    others = "".join(f", {kinds.pop(kind)} {word}" for kind, word in NO_FEATURES.items() if kind in kinds)
+    columns = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     n_labels = 0 if samples.labels is None else len(samples.labels)
-    n_features = len(samples.feature_names)
-    features = pluralize(n_features, "sparse feature" if samples.is_sparse else "column")
-    return f"{pluralize(samples.n_samples, 'row')}, {pluralize(n_labels, 'label')}, {features} ({columns})"
+    features = pluralize(kinds.total(), "sparse feature" if samples.is_sparse else "column")
+    rows = f"{pluralize(samples.n_samples, 'row')}, {pluralize(n_labels, 'label')}"
+    return f"{rows}, {features} ({columns}){others}"
