@@ -244,6 +244,36 @@ def test_the_table_and_the_panel_say_the_same_and_cross_fitted_figures_are_tagge
     )
 
 
+def test_words_beside_figures_follow_the_thresholds(page):
+    choose(page, NAMES[0])
+    page.locator("#preset-precision-bound").fill("0")
+    page.locator("#preset-precision").click()
+    page.locator("#threshold-number").fill("0.98")
+    page.locator("#threshold-number").press("Tab")
+    assert "tuned on these same rows" not in page.locator("#label .basis").inner_text()
+    assert "Chosen on these rows" in page.locator("#label .basis").inner_text()
+    page.locator("#reset").click()
+    assert "tuned on these same rows" in page.locator("#label .basis").inner_text()
+    assert page.locator("#preset-said").inner_text() == ""
+    page.locator("#preset-all-precision-bound").fill("1")
+    page.locator("#preset-all-precision").click()
+    assert "expect these on new rows" not in page.locator("#all-labels .basis").inner_text()
+    page.locator("#reset-all").click()
+    assert page.locator("#preset-all-said").inner_text() == ""
+    assert "expect these on new rows" in page.locator("#all-labels .basis").inner_text()
+
+
+@pytest.mark.parametrize("bound", ["0", "0.5", "0.9", "1"])
+def test_a_precision_of_few_rows_is_told(page, bound):
+    for label in NAMES:
+        choose(page, label)
+        page.locator("#preset-precision-bound").fill(bound)
+        page.locator("#preset-precision").click()
+        said = page.locator("#preset-said").inner_text()
+        if "No threshold reaches" not in said:
+            assert ("too few to be sure" in said) == (shown(page, "predicted") < 20)
+
+
 def test_errors_of_one_label_are_chosen_counted_and_reached_from_its_panel(page, made):
     label = NAMES[1]
     counts = made.page["rows"]["errors"]["label_counts"]

@@ -85,7 +85,7 @@ def test_each_figure_has_words_an_interval_a_baseline_and_its_cover():
     assert "already right nearly everywhere" in figures["element_accuracy"]["misleads"]
 
 
-def test_marks_to_check_come_with_how_many_are_expected_to_be_wrong():
+def test_suspicious_labels_come_with_how_many_are_expected_to_be_wrong():
     made = make_page_inputs(n=400)
     page = measure_page(made)
     suspicion = made.label_errors.suspicion
@@ -105,6 +105,9 @@ def test_a_constant_prediction_of_each_label_stands_beside_its_f1():
     np.testing.assert_allclose(constant[with_support], everywhere["f1"][with_support])
     below = [j for j in np.flatnonzero(with_support) if page["labels"]["f1"][j] <= constant[j]]
     assert page["summary"]["below_constant"] == below
+    decisions = np.asarray(made.decisions)
+    assert page["predictions"]["labels_per_row"] == pytest.approx(decisions.sum(axis=1).mean())
+    assert page["predictions"]["n_rows_without"] == int((decisions.sum(axis=1) == 0).sum())
 
 
 def test_only_decisions_of_other_thresholds_are_called_cross_fitted():

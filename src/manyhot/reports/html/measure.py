@@ -135,6 +135,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         inputs.model,
         inputs.file,
     )
+    is_predicted = np.asarray(inputs.decisions, dtype=bool)
     page = {
         "format": FORMAT,
         "title": inputs.title,
@@ -143,6 +144,10 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "version": inputs.version,
         "provenance": {**dict.fromkeys(PROVENANCE), **inputs.provenance},
         "summary": summary,
+        "predictions": {
+            "labels_per_row": float(is_predicted.sum(axis=1).mean()),
+            "n_rows_without": int((~is_predicted.any(axis=1)).sum()),
+        },
         "config": dict(inputs.config),
         "training_notes": list(inputs.training_notes),
         "report": dict(inputs.report),
@@ -225,7 +230,7 @@ def _figures(
             "name": name,
             "is_main": name in main,
             "title": title.format(k=k),
-            "meaning": meaning,
+            "meaning": meaning.replace("k highest scores", "highest score" if k == 1 else f"{k} highest scores"),
             "misleads": misleads,
             "higher_is_better": is_higher_better,
             "needs": needs,

@@ -14,6 +14,7 @@ MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
 SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
 BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than a constant prediction
 STRONG_F1 = 0.8  # a label from here on needs no work
+WEAK_AUC, STRONG_AUC = 0.8, 0.9  # below, rows are hardly told apart; from here on they are, whatever the threshold
 N_WEAKEST = 3
 N_STEPS = 3
 MAX_DOTS = 30  # labels of the plot: all, or the strongest and the weakest
@@ -50,6 +51,8 @@ def summarize(
         "n_never_right": sum(labels["f1"][j] == 0 for j in well_known),
         "n_few_rows": sum(labels["support"][j] < MIN_SUPPORT for j in range(n_labels)),
         "min_support": MIN_SUPPORT,
+        "weak_auc": WEAK_AUC,
+        "strong_auc": STRONG_AUC,
         "dots": _dots(by_f1, well_known),
         "next_steps": _next_steps(
             labels, findings, weakest, unranked, (n_label_errors, n_expected_errors), is_seen, model, file

@@ -25,10 +25,13 @@ class LabelPanel {
         const place = thresholds.preset(j, kind, bound);
         if (place === null) return kind === "f1" ? "No threshold does better than predicting the label for every row." : `No threshold reaches a ${kind} of ${bound}.`;
         thresholds.move(j, place);
-        return "";
+        const { predicted } = thresholds.now(j);
+        return kind === "precision" && predicted < FEW_ROWS ? `Only ${counted(predicted, "row")} ${predicted === 1 ? "gets" : "get"} the label there: too few to be sure of its precision.` : "";
       });
+      this.preset = preset;
+      this.basis = el("p", { class: "faint basis" });
       this.printed = el("p", { class: "printed" });
-      parts.push(el("div", { class: "controls" }, this.slider.node, this.reset), preset, this.printed, el("p", { class: "faint basis" }, basisWords(page)), el("div", { class: "measured" }, this.figures.node, this.counts.node));
+      parts.push(el("div", { class: "controls" }, this.slider.node, this.reset), preset.node, this.printed, this.basis, el("div", { class: "measured" }, this.figures.node, this.counts.node));
     }
     parts.push(labelCharts(page, thresholds, j, this.marks), labelErrors(page, j));
     this.node.replaceChildren(...parts);
@@ -43,6 +46,8 @@ class LabelPanel {
     this.slider.show(value);
     this.printed.replaceChildren("Threshold ", el("b", {}, number(value)));
     this.reset.disabled = !thresholds.isMoved(j);
+    this.basis.textContent = basisWords(this.page, thresholds.isMoved(j));
+    this.preset.clear();
     this.figures.show({
       precision: datum(now.precision),
       recall: datum(now.recall),
@@ -63,8 +68,9 @@ function labelFacts(page, j) {
 }
 
 // On which rows the figures beside a threshold are, and what to make of them.
-function basisWords(page) {
+function basisWords(page, isMoved) {
   const rows = `On all ${counted(page.report.data.rows, "row")} at the threshold shown`;
+  if (isMoved) return `${rows}. Chosen on these rows, it is likely to do slightly worse on new ones.`;
   return page.thresholds.is_cross_fitted ? `${rows}, which was tuned on these same rows: expect the cross-fitted F1 on new ones.` : `${rows}.`;
 }
 
@@ -90,6 +96,7 @@ function confusionTable() {
 }
 
 const MAX_LABEL_ERRORS = 4; // of each kind in a label's panel
+const FEW_ROWS = 20; // predictions whose precision is hardly known
 
 // The worst errors of one label, and the way to the others.
 function labelErrors(page, j) {
@@ -102,7 +109,9 @@ function labelErrors(page, j) {
   };
   if (!totals.false_positives[j] && !totals.false_negatives[j]) return el("p", {}, "No errors for this label.");
   const more = el("button", { type: "button", class: "more-errors", onclick: () => page.showErrors(j) }, "More rows with errors of this label");
+  const basis = page.thresholds.is_cross_fitted ? el("p", { class: "faint" }, "Of the cross-fitted decisions: each row decided by thresholds tuned on other rows, so the numbers differ from those above, and a probability near the threshold may fall on the other side.") : null;
   return el("div", {},
+    basis,
     el("div", { class: "halves" }, list("false_positives", "False positives", "the most probable first"), list("false_negatives", "False negatives", "the least probable first")),
     el("p", { class: "buttons" }, more));
 }

@@ -4,7 +4,7 @@ const SHOWN = 12;
 const KINDS = [
   ["false_positives", "False positives", "+"],
   ["false_negatives", "False negatives", "−"],
-  ["label_errors", "Marks to check", "⚑"],
+  ["label_errors", "Suspicious labels", "⚑"],
 ];
 
 // What a row is, as far as the page knows.
@@ -115,13 +115,13 @@ function showRows(page) {
     show();
   } }, el("option", { value: "" }, "all labels"), page.labels.label.map((text, j) => el("option", { value: j }, text)));
   const wrong = Math.max(1, Math.round(expected));
-  const review = nLabelErrors === 1 ? " One mark is worth checking." : nLabelErrors ? ` ${counted(nLabelErrors, "mark")} are worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
-  const basis = page.thresholds.is_cross_fitted ? " Errors are those of cross-fitted thresholds, so their numbers differ a little from those in a label's panel." : "";
+  const review = nLabelErrors === 1 ? " One is worth checking." : nLabelErrors ? ` ${whole(nLabelErrors)} are worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
+  const basis = page.thresholds.is_cross_fitted ? " Each row is decided by thresholds tuned on other rows, so numbers differ a little from those in a label's panel, and a probability near the threshold may fall on the other side." : "";
   const hint = page.file ? "" : " To see what is in the rows, run ";
   document.getElementById("rows-view").append(...[
     el("h3", {}, "Rows with errors"),
-    el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, "manyhot report MODEL FILE"), "."]),
-    el("p", {}, el("b", {}, "Marks to check. "), "A mark is a row's yes or no for one label. ", note, review),
+    el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, `manyhot report ${quoted(page.model ?? "MODEL.manyhot")} FILE`), "."]),
+    el("p", {}, el("b", {}, "Suspicious labels. "), "A recorded yes or no, of one row for one label, that the model finds unlikely. ", note, review, page.file || !nLabelErrors ? null : [" All of them: ", el("code", {}, `manyhot label-errors ${quoted(page.model ?? "MODEL.manyhot")} -o suspicious.csv`), "."]),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
     el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
     count,

@@ -2,6 +2,8 @@
 
 const quoted = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+const MAX_NAMED = 3; // labels that a message names
+
 // The command that saves the thresholds that were moved.
 function command(thresholds, model) {
   const flags = thresholds.moved().map((j) => `--set ${quoted(`${thresholds.names[j]}=${thresholds.value(j).toFixed(3)}`)}`);
@@ -55,7 +57,11 @@ function presets(id, onchoose) {
     return el("span", { class: "bounded" }, button, field);
   };
   const best = el("button", { type: "button", id: `${id}-f1`, onclick: () => choose("f1") }, "Best F1");
-  return el("p", { class: "presets" }, el("span", { class: "faint" }, id === "preset-all" ? "Presets for all labels:" : "Presets for this label:"), best, bounded("precision", "Precision"), bounded("recall", "Recall"), said);
+  const node = el("p", { class: "presets" }, el("span", { class: "faint" }, id === "preset-all" ? "Presets for all labels:" : "Presets for this label:"), best, bounded("precision", "Precision"), bounded("recall", "Recall"), said);
+  const clear = () => {
+    said.textContent = "";
+  };
+  return { node, clear };
 }
 
 function outputs(list) {
@@ -89,10 +95,12 @@ function thresholdsView(page, thresholds) {
     const places = thresholds.names.map((_, j) => [j, thresholds.preset(j, kind, bound)]);
     const reached = places.filter(([, place]) => place !== null);
     thresholds.moveEach(reached);
-    const missing = places.length - reached.length;
+    const left = places.filter(([, place]) => place === null).map(([j]) => thresholds.names[j]);
+    const missing = left.length;
+    const which = missing > MAX_NAMED ? counted(missing, "label") : left.join(", ");
     const keeps = missing === 1 ? "keeps its threshold" : "keep their thresholds";
     const why = kind === "f1" ? `${missing === 1 ? "has" : "have"} no F1 better than predicting the label for every row, and` : "cannot reach it and";
-    return missing ? `${counted(missing, "label")} ${why} ${keeps}.` : "";
+    return missing ? `${which} ${why} ${keeps}.` : "";
   });
   const code = el("code", { id: "command" });
   const words = el("p", { id: "moved", role: "status" });
@@ -104,7 +112,9 @@ function thresholdsView(page, thresholds) {
   const out = el("div", { class: "command" }, el("pre", { tabindex: 0, role: "region", "aria-label": "Command that sets the thresholds" }, code), el("p", { class: "buttons" }, copy, download, copied));
   const rows = page.report.data.rows;
   const saved = thresholds.all("saved");
+  const basis = el("p", { class: "faint basis" });
   const update = () => {
+    preset.clear();
     const now = thresholds.all();
     const moved = thresholds.moved().length;
     const beside = (shown, value) => [shown, moved ? el("small", {}, ` saved ${value}`) : ""];
@@ -118,6 +128,7 @@ function thresholdsView(page, thresholds) {
     });
     all.show(thresholds.shared());
     words.textContent = moved ? `${counted(moved, "threshold")} changed. This command saves them in the model:` : "Showing saved thresholds.";
+    basis.textContent = thresholdsBasis(page, moved);
     code.textContent = moved ? command(thresholds, page.model) : "";
     out.hidden = moved === 0;
     copied.textContent = "";
@@ -126,10 +137,10 @@ function thresholdsView(page, thresholds) {
   update();
   return el("div", { class: "panel", id: "all-labels" },
     el("h3", {}, "Thresholds of all labels"),
-    el("p", { class: "faint basis" }, thresholdsBasis(page)),
+    basis,
     caution ? el("p", { class: "note" }, caution) : null,
     figures.node,
-    preset,
+    preset.node,
     el("div", { class: "controls" }, all.node, reset),
     words,
     out,
@@ -138,8 +149,9 @@ function thresholdsView(page, thresholds) {
 }
 
 // On which rows the overall figures are, and what to expect on others.
-function thresholdsBasis(page) {
+function thresholdsBasis(page, moved) {
   const rows = `On all ${counted(page.report.data.rows, "row")} at the thresholds shown`;
+  if (moved) return `${rows}. Those that were changed were chosen on these rows, and are likely to do slightly worse on new ones.`;
   if (!page.thresholds.is_cross_fitted) return `${rows}.`;
   const { f1_macro: macro, f1_micro: micro } = page.report.metrics.decision;
   return `${rows}, which were tuned on these same rows. Cross-fitted, with the saved thresholds: macro F1 ${number(macro.value)}, micro F1 ${number(micro.value)}; expect these on new rows.`;
