@@ -117,6 +117,7 @@ COMMANDS = [
     "compare-heads",
     "evaluate",
     "report",
+    "card",
     "predict",
     "thresholds",
     "guarantee",

@@ -80,6 +80,27 @@ def report(
     scores, data and training, and opens in any browser without a network."""
 
 
+@command(epilog="Example: manyhot card songs.manyhot -o README.md")
+def card(
+    bundle: Bundle,
+    *,
+    output: Annotated[
+        Path | None,
+        flag(
+            OUTPUT,
+            "Markdown file to write; an older card is replaced.",
+            "--output",
+            "-o",
+            metavar="FILE",
+            default="standard output",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model card in Markdown. It has data, scores with intervals, thresholds, limits, how to load the model,
+    and the head that model hubs read."""
+
+
 @command(
     epilog="Example: manyhot predict songs.manyhot new-songs.csv -o predictions.csv;  "
     "or, with explanations: manyhot predict tickets.manyhot new.csv --explain -o predictions.jsonl;  "

@@ -20,25 +20,36 @@ from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.persistence import container, model_file
 from manyhot.persistence.extreme_model import is_extreme
+from manyhot.persistence.hub import download, is_hub_address
 
 
 def load(
-    path: str | Path, custom_objects: Mapping[str, Any] | None = None, text: TextFunction | str | None = None
+    path: str | Path,
+    custom_objects: Mapping[str, Any] | None = None,
+    text: TextFunction | str | None = None,
+    revision: str | None = None,
 ) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
     """Open a file that `save` of a classifier or `manyhot train` wrote; the classifier is of the class that wrote it.
 
     Args:
-        path: The bundle.
+        path: The bundle; `hf://OWNER/NAME/FILE` is one on the Hugging Face Hub, where huggingface-hub is installed
+            (the extra `hub`).
         custom_objects: Name -> class of your own layers and models that a Keras model of yours needs; a file that
             needs any is refused without them.
         text: The function that makes numbers of texts, for a model that was trained with one, or the folder of the
             pretrained transformer. It is tried on a few sentences first; without it everything works but what needs
             features. No file says itself what is opened for it.
+        revision: Branch, tag or commit of a file on a hub; None for its newest version.
 
     Raises:
-        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all.
+        BundleError: The file is missing, damaged, altered, newer than this version, or no bundle at all; or it could
+            not be fetched.
         InputError: A function that makes other numbers than the one of training, or one for a model that takes none.
     """
+    if is_hub_address(path):
+        path = download(str(path), revision)
+    elif revision is not None:
+        raise InputError("belongs to a path that begins with hf://", argument="revision")
     contents = container.read(path)
     if is_extreme(contents):
         if text is not None:

@@ -20,6 +20,7 @@ from manyhot.files import write_file
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
 from manyhot.models.model import Model
+from manyhot.reports.card import render_card
 from manyhot.reports.html import PageInputs, measure_page, render
 from manyhot.reports.html.row_contents import EDGE, MAX_IMAGES, contents
 from manyhot.reports.provenance import describe_provenance
@@ -58,6 +59,18 @@ class PagedReport(Report):
         page = out_of_fold_page(self.model)
         write_page(page, path)
         return page
+
+    def to_markdown(self, file: str = "model.manyhot") -> str:
+        """Write the report as a model card in Markdown, with the head that model hubs read.
+
+        Args:
+            file: The name of the saved file, without folders, for the title and the lines that load it.
+
+        Raises:
+            InputError: A model without out-of-fold scores.
+        """
+        assert self.model is not None
+        return render_card(out_of_fold_page(self.model), self.model, file)
 
 
 def write_page(page: Mapping[str, Any], path: str | Path) -> None:
