@@ -95,7 +95,7 @@ def run(
 
 def describe_samples(samples: Samples) -> str:
     """Rows, labels and columns by kind, in one sentence."""
-    kinds = Counter(samples.column_types.values())
+    kinds: Counter[str] = Counter(samples.column_types.values())
     others = "".join(f", {kinds.pop(kind)} {word}" for kind, word in NO_FEATURES.items() if kind in kinds)
     columns = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     n_labels = 0 if samples.labels is None else len(samples.labels)
