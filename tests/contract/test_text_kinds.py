@@ -1,6 +1,7 @@
 """Every way from texts to numbers through the same questions."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from manyhot.config.text import TEXT_KINDS, text_params
 from manyhot.config.training import TrainingConfig, config_from_dict
 from manyhot.encoders.text.columns import TEXT_ENCODERS
 from manyhot.errors import InputError
+from tests.fixtures.onnx_files import onnx_folder
 from tests.fixtures.text_files import preset_folder, static_folder
 
 SMALL = {"n_members": 2, "n_folds": 2, "epochs": 2, "hidden_layer_sizes": (8,), "batch_size": 16, "verbose": 0}
@@ -61,11 +63,15 @@ CASES = {
     "static": {"text": "static"},
     "embeddings": {"text": "embeddings", "text_params": {"buckets": 7, "units": 5, "max_tokens": 16}},
     "pretrained": {"text": "pretrained"},
+    "onnx": {"text": "onnx"},
+    "embedded onnx": {"text": "onnx", "text_params": {"embed": True}},
     "mean of embeddings": {"text": "embeddings", "text_params": {"pool": "mean", "units": 5}},
 }
 
+ONNX_LIBRARIES = ("onnx", "onnxruntime", "tokenizers")
 NEEDED = {"static": ("tokenizers",), "pretrained": ("keras_hub",)}
-"""Packages that a case needs beside our own: pip install 'manyhot[static]', pip install --no-deps keras-hub."""
+NEEDED |= {"onnx": ONNX_LIBRARIES, "embedded onnx": ONNX_LIBRARIES}
+"""Packages that a case needs beside our own: the extras static and onnxtext, pip install --no-deps keras-hub."""
 
 
 def settings_of(case: str, folder: Path) -> dict:
@@ -73,6 +79,8 @@ def settings_of(case: str, folder: Path) -> dict:
     settings = dict(CASES[case])
     if case == "static":
         settings["text_params"] = {"model": str(static_folder(folder / "vectors"))}
+    if "onnx" in case:
+        settings["text_params"] = {**settings.get("text_params", {}), "model": str(onnx_folder(folder / "model"))}
     if case == "pretrained":
         settings["text_params"] = {"preset": str(preset_folder(folder / "preset")), "max_tokens": 16}
     return settings
@@ -99,11 +107,13 @@ def answered(tmp_path_factory):
         place = folder / str(number)
         place.mkdir()
         settings = settings_of(case, place)
-        handed = {"custom": words.features, "pretrained": str(place / "preset")}.get(case)
+        handed = {"custom": words.features, "pretrained": str(place / "preset"), "onnx": str(place / "model")}.get(case)
         if case == "custom":
             settings["text"] = handed
         model = MultiLabelClassifier(column_types=KINDS, **SMALL, **settings).fit(frame(), targets())
         model.save(place / "m.manyhot")
+        if settings.get("text_params", {}).get("embed"):  # the file is to do without the folder
+            shutil.rmtree(place / "model")
         told = "words.features" if case == "custom" else repr(handed)
         lines.append(f"model = manyhot.load('{number}/m.manyhot', text={told})")
         lines.append(f"np.save('{number}/scores.npy', model.predict_proba(rows))")

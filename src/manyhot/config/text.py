@@ -15,8 +15,12 @@ CUSTOM_TEXT = "custom"
 STATIC = "static"
 EMBEDDINGS = "embeddings"
 PRETRAINED = "pretrained"
+ONNX = "onnx"
 MAX_COLUMNS = 10_000_000
 ATTENTION, MEAN = POOLS = ("attention", "mean")
+ONNX_POOLS = ("auto", "mean", "cls", "max", "last")
+MAX_TOKENS = 4096
+"""Tokens of a text that a network or a pretrained model may look at."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
         {
             "max_words": IntField(20_000, 1, MAX_COLUMNS, "words with a vector of their own at most"),
             "buckets": IntField(1_000, 1, 1_000_000, "vectors that other words share"),
-            "max_tokens": IntField(256, 1, 4096, "words of a text that are looked at, at most"),
+            "max_tokens": IntField(256, 1, MAX_TOKENS, "words of a text that are looked at, at most"),
         },
         {
             "units": IntField(64, 1, 4096, "numbers in the vector of a word"),
@@ -60,11 +64,25 @@ TEXT_KINDS: dict[str, TextEncoderSpec] = {
             ),
         },
     ),
+    ONNX: TextEncoderSpec(
+        "what a pretrained model in ONNX makes of a text; needs manyhot[onnxtext]",
+        {
+            "model": TextField("", "the folder with model.onnx and tokenizer.json", is_path=True),
+            "pool": ChoiceField(
+                ONNX_POOLS[0], ONNX_POOLS, "how vectors of tokens become one; 'auto' is what the folder says"
+            ),
+            "max_tokens": IntField(
+                0, 0, MAX_TOKENS, "tokens of a text that are looked at, at most; 0: as the folder says"
+            ),
+            "cache": BoolField(True, "features are kept on disk, by the content of the texts"),
+            "embed": BoolField(False, "the saved file holds the model, so that it predicts without the folder"),
+        },
+    ),
     PRETRAINED: TextEncoderSpec(
         "the mean of what a pretrained transformer makes of a text; needs keras-hub",
         {
             "preset": TextField("", "the folder of a keras-hub preset", is_path=True),
-            "max_tokens": IntField(128, 4, 4096, "pieces of a text that are looked at, at most"),
+            "max_tokens": IntField(128, 4, MAX_TOKENS, "pieces of a text that are looked at, at most"),
             "cache": BoolField(True, "features are kept on disk, by the content of the texts"),
         },
     ),

@@ -15,6 +15,7 @@ from manyhot.config.text import without_paths
 from manyhot.config.training import TrainingConfig
 from manyhot.encoders.text.columns import TextColumns
 from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, TextFunction
+from manyhot.encoders.text.onnx.encoder import OnnxEncoder
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
@@ -37,8 +38,8 @@ def load(
         custom_objects: Name -> class of your own layers and models that a Keras model of yours needs; a file that
             needs any is refused without them.
         text: The function that makes numbers of texts, for a model that was trained with one, or the folder of the
-            pretrained transformer. It is tried on a few sentences first; without it everything works but what needs
-            features. No file says itself what is opened for it.
+            pretrained transformer or of the model in ONNX. It is tried on a few sentences first; without it everything
+            works but what needs features. No file says itself what is opened for it.
         revision: Branch, tag or commit of a file on a hub; None for its newest version.
 
     Raises:
@@ -69,7 +70,8 @@ def load(
             raise InputError("the model has no texts, so it takes no function", argument="text")
         _attach(encoder.texts, text)
         if isinstance(text, str):
-            classifier.text_params = {**(classifier.text_params or {}), "preset": text}
+            setting = "model" if isinstance(encoder.texts.encoders[0], OnnxEncoder) else "preset"
+            classifier.text_params = {**(classifier.text_params or {}), setting: text}
         else:
             classifier.text = text
     if encoder.column_types:
@@ -90,6 +92,8 @@ def _attach(texts: TextColumns, text: TextFunction | str) -> None:
                 networks.preset_function(text, first.max_tokens), first.name, first.cache, f"{first.max_tokens}"
             )
         )
+    elif isinstance(first, OnnxEncoder) and isinstance(text, str):
+        texts.attach(first.open_folder(text))
     elif isinstance(text, str):
         raise InputError(f"got {text!r}, expected the function that the model was trained with", argument="text")
     else:

@@ -15,7 +15,7 @@ from manyhot import networks
 from manyhot.config.fields import NONE
 from manyhot.config.images import is_pretrained
 from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.text import CUSTOM_TEXT, PRETRAINED
+from manyhot.config.text import CUSTOM_TEXT, ONNX, PRETRAINED
 from manyhot.config.training import TrainingConfig
 from manyhot.data.hierarchy import Completion, bind_taxonomy, complete_targets
 from manyhot.data.invalid_images import describe_invalid, raise_for_invalid
@@ -28,6 +28,7 @@ from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.images.columns import ImageColumns
 from manyhot.encoders.tabular import ENCODED_TYPES
 from manyhot.encoders.text.custom import CachedTextFunction
+from manyhot.encoders.text.onnx.encoder import OnnxEncoder
 from manyhot.errors import InputError
 
 Progress = Callable[[str, float | None], None]  # called with what is being done, and the share of it that is done
@@ -207,9 +208,11 @@ def _text_function(
     config: TrainingConfig, function: Any, column_types: Mapping[str, str] | None
 ) -> CachedTextFunction | None:
     """The function that makes numbers of texts, checked and kept; None where there is no text for one."""
-    if config.text not in (CUSTOM_TEXT, PRETRAINED) or "text" not in (column_types or {}).values():
+    if config.text not in (CUSTOM_TEXT, ONNX, PRETRAINED) or "text" not in (column_types or {}).values():
         return None
     options = config.text_params
+    if config.text == ONNX:
+        return OnnxEncoder(**options).open_folder(options["model"])
     if config.text == PRETRAINED:
         transformer = networks.preset_function(options["preset"], options["max_tokens"])
         name = Path(options["preset"]).name

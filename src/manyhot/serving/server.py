@@ -61,7 +61,7 @@ def serve(
         allow_hosts: Further host names to accept in the header `Host`.
         allow_origins: Origins, such as https://example.org, whose pages may send requests and read the answers.
         limits: Limits of requests; None for the defaults.
-        text: Folder of the pretrained transformer that encodes texts.
+        text: Folder of the pretrained transformer, or of the model in ONNX, that encodes texts.
 
     Raises:
         InputError: Bundles or names that cannot be used.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -14,6 +15,18 @@ from manyhot.encoders.text.word_shares import WordAttribution
 from manyhot.errors import InputError
 
 MAX_WIDTH = 100_000
+
+
+def import_extra(name: str, kind: str, extra: str) -> Any:
+    """Import a library that a kind of text needs; raise `InputError` with the command that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"text={kind!r} needs the library {name.partition('.')[0]}; install it with: pip install "
+            f"'manyhot[{extra}]'",
+            argument="text",
+        ) from None
 
 
 class BaseTextEncoder:
@@ -41,6 +54,10 @@ class BaseTextEncoder:
     def attach(self, function: Any) -> Any:
         """Attach the function that computes features of texts; return it for the next column."""
         raise InputError(f"these texts become numbers by {self.kind!r}, which takes no function", argument="text")
+
+    def own_function(self) -> Any:
+        """Return the function that its arrays describe, to be attached; None where they describe none."""
+        return None
 
     def shares(self, text: str | None) -> WordAttribution:
         """Divide the columns that `transform` gives a text among its words; "" for a text as a whole."""

@@ -13,6 +13,7 @@ from manyhot import validation
 from manyhot.config.fields import default_values
 from manyhot.config.text import TEXT_KINDS, TFIDF
 from manyhot.encoders.text.custom import CachedTextFunction, FunctionEncoder, PretrainedEncoder, TextFunction
+from manyhot.encoders.text.onnx.encoder import OnnxEncoder
 from manyhot.encoders.text.static_embeddings import StaticEncoder
 from manyhot.encoders.text.text_input import Texts
 from manyhot.encoders.text.tfidf import NgramEncoder
@@ -22,7 +23,7 @@ from manyhot.errors import InputError
 
 TEXT_BLOCK = "text"
 
-TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | FunctionEncoder | PretrainedEncoder
+TextEncoder = NgramEncoder | WordEncoder | StaticEncoder | OnnxEncoder | FunctionEncoder | PretrainedEncoder
 
 # name of the kind -> class for one column: a `BaseTextEncoder` with `fit`, `transform`, `to_spec`, `from_spec`
 TEXT_ENCODERS: dict[str, type[TextEncoder]] = {one.kind: one for one in get_args(TextEncoder)}
@@ -118,4 +119,6 @@ class TextColumns:
             used_names |= {prefix + name for name in column_arrays}
         if used_names != set(arrays):
             raise InputError(f"there are arrays of more than {n_columns} columns of text")
+        if (function := columns.encoders[0].own_function()) is not None:
+            columns.attach(function)
         return columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy as np
 
 from manyhot import validation
 from manyhot.config.text import STATIC
-from manyhot.encoders.text.base import ScaledTextEncoder
+from manyhot.encoders.text.base import ScaledTextEncoder, import_extra
 from manyhot.encoders.text.text_input import Texts
-from manyhot.encoders.text.tokenizer_file import read_tokenizer, try_tokenizer
+from manyhot.encoders.text.tokenizer_file import open_tokenizer, try_tokenizer
 from manyhot.errors import InputError, panics_become
 
 DEFAULT_MAX_TOKENS = 512  # pieces of a text that are looked at where the config says nothing, as in Model2Vec
@@ -78,7 +77,8 @@ class StaticEncoder(ScaledTextEncoder):
                 raise InputError(f"the {name} of static embeddings have shape {array.shape} and type {array.dtype}")
             if letter == "f" and not np.isfinite(array).all():
                 raise InputError(f"the {name} of static embeddings hold NaN or infinity")
-        self._tokenizer, self._unknown_id = _load_tokenizer(self._arrays["tokenizer"], self._max_tokens)
+        self._tokenizer, self._unknown_id = open_tokenizer(_import_extra("tokenizers"), self._arrays["tokenizer"])
+        self._tokenizer.enable_truncation(self._max_tokens)
         pieces = self._tokenizer.get_vocab(with_added_tokens=True)
         n_tokens = max(pieces.values(), default=-1) + 1
         self._max_characters = self._max_tokens * max(int(np.median([len(one) for one in pieces] or [1])), 1)
@@ -167,25 +167,5 @@ def _model_files(model: str) -> dict[str, Path]:
         ) from None
 
 
-def _load_tokenizer(json_bytes: np.ndarray, max_tokens: int) -> tuple[Any, int]:
-    """Build the tokenizer, and return the id of unknown tokens (-1 for none)."""
-    tokenizers = _import_extra("tokenizers")
-    text, unknown_id = read_tokenizer(json_bytes)
-    try:
-        with panics_become(InputError):
-            tokenizer = tokenizers.Tokenizer.from_str(text)
-    except Exception as error:  # the library raises Exception itself
-        raise InputError(f"tokenizer.json cannot be read: {error}", argument="text_params") from None
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens)
-    return tokenizer, unknown_id
-
-
 def _import_extra(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError(
-            f"text='static' needs the library {name.partition('.')[0]}; install it with: pip install 'manyhot[static]'",
-            argument="text",
-        ) from None
+    return import_extra(name, STATIC, "static")

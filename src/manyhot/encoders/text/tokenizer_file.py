@@ -1,4 +1,4 @@
-"""The tokenizer.json of static embeddings as if nobody vouched for it: known parts, bounded, tried on odd texts."""
+"""The tokenizer.json of a text encoder as if nobody vouched for it: known parts, bounded, tried on odd texts."""
 
 from __future__ import annotations
 
@@ -87,6 +87,18 @@ def read_tokenizer(encoded: np.ndarray) -> tuple[str, int]:
     return json.dumps({**document, "truncation": None, "padding": None, "post_processor": None, "decoder": None}), (
         unknown_id
     )
+
+
+def open_tokenizer(library: Any, encoded: np.ndarray) -> tuple[Any, int]:
+    """Check a tokenizer and build it by the library `tokenizers`; also return the id of unknown tokens, -1 for none."""
+    text, unknown_id = read_tokenizer(encoded)
+    try:
+        with panics_become(InputError):
+            tokenizer = library.Tokenizer.from_str(text)
+    except Exception as error:  # the library raises Exception itself
+        raise _error(str(error)[:200]) from None
+    tokenizer.no_padding()
+    return tokenizer, unknown_id
 
 
 def try_tokenizer(tokenizer: Any, n_tokens: int) -> None:

@@ -1,0 +1,1 @@
+"""Texts by a pretrained model in ONNX."""
