@@ -11,6 +11,7 @@ import numpy as np
 from manyhot.encoders.text.onnx.graph import Graph, Node, Value
 from manyhot.encoders.text.onnx.operators import MICROSOFT, RULES, SLOW, Given, given, value
 from manyhot.encoders.text.onnx.protobuf import file_error
+from manyhot.errors import InputError
 
 MAX_LIVE_BYTES = 2**30  # of the values of a batch that are needed at one time
 BASE_WORK = 2**27  # multiplications that a batch may take whatever the model
@@ -74,6 +75,8 @@ class CostCounter:
             inputs = [found[name] if name else None for name in node.inputs]
             try:
                 outputs = RULES[node.operator](node, inputs)
+            except InputError:
+                raise
             except (OverflowError, TypeError, ValueError, IndexError) as error:
                 raise file_error(f"{node.operator} cannot be followed ({str(error)[:80]})") from None
             if len(node.outputs) > len(outputs):

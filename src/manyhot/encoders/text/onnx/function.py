@@ -18,7 +18,7 @@ from manyhot.encoders.text.tokenizer_file import open_tokenizer, try_tokenizer
 from manyhot.errors import InputError, panics_become
 from manyhot.executors.cores import own_cores
 
-BATCH_SIZES = (64, 16, 4, 1)  # texts of one length in a call
+BATCH_SIZES = (32, 8, 2, 1)  # texts of one length in a call
 MAX_BATCH_TOKENS = 2**13
 MAX_BATCH_PAIRS = 2**20  # of tokens that look at each other
 CHARACTERS_PER_TOKEN = 32  # of a longer text only the beginning is taken apart, if it has tokens enough

@@ -12,8 +12,8 @@ import numpy as np
 from manyhot.encoders.text.onnx.protobuf import Message, count_varints, file_error, read_message, read_varints
 
 MAX_BYTES = 2**31 - 1  # more is no message of protobuf
-MAX_NODES = 10_000
-MAX_CONSTANTS = 10_000
+MAX_NODES = 5_000  # a transformer of 24 layers has about 2,000, in whole numbers 3,500
+MAX_CONSTANTS = 5_000
 MAX_RANK = 8
 MAX_PACKED_BYTES = 2**26  # of numbers that take up to eight times as much once they are read
 KNOWN_SIZE = 1_024  # numbers of an array whose values are followed, at most: shapes, axes, scales
