@@ -52,7 +52,7 @@ floors:  ## the same with the lowest versions that pyproject.toml declares, on t
 	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check packaging
 	$(FLOORS)/bin/python tests/floors.py pyproject.toml > $(FLOORS)/constraints.txt
 	$(FLOORS)/bin/python -m pip install --quiet --disable-pip-version-check -c $(FLOORS)/constraints.txt \
-	  -e '.[static,pretrained,test]'
+	  -e '.[static,onnxtext,pretrained,test]'
 	$(FLOORS)/bin/python -m pytest -m "not slow and not exhaustive" $(PARALLEL)
 
 check: lint fast  ## before every commit

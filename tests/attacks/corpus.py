@@ -65,6 +65,16 @@ def static(folder: Path) -> tuple[Any, Any]:
     return MultiLabelClassifier(hidden_layer_sizes=(4,), **settings, **SMALL).fit(texts, _numbers()[1]), odd
 
 
+def onnx(folder: Path) -> tuple[Any, Any]:
+    from manyhot import MultiLabelClassifier
+    from tests.fixtures.onnx_files import onnx_folder
+
+    settings = {"text": "onnx", "text_params": {"model": str(onnx_folder(folder / "model")), "embed": True}}
+    texts = _texts()
+    odd = ["", "bad " * 50, "x" * 5000, "Grüße 😀"]
+    return MultiLabelClassifier(hidden_layer_sizes=(4,), **settings, **SMALL).fit(texts, _numbers()[1]), odd
+
+
 def cnn(folder: Path) -> tuple[Any, Any]:
     from manyhot import MultiLabelClassifier
 
@@ -128,5 +138,5 @@ def pixels(folder: Path) -> tuple[Any, Any]:
 
 
 KINDS: dict[str, Callable[[Path], tuple[Any, Any]]] = {
-    one.__name__: one for one in (table, text, words, static, cnn, keras, sequential, extreme, pixels)
+    one.__name__: one for one in (table, text, words, static, onnx, cnn, keras, sequential, extreme, pixels)
 }

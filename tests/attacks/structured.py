@@ -10,10 +10,11 @@ import numpy as np
 
 from tests.attacks import mutations
 from tests.attacks.mutations import joined, parts_of, places
+from tests.attacks.onnx_models import hostile_models
 
 NUMBERS: list[Any] = [0, -1, 1, 2, 7, 64, 1000, 20_000, 10**8, 2**31, 2**40, 2**63, 1e308, -1e308, 0.5, 1e-320]
 VALUES: list[Any] = [*NUMBERS, None, True, "", "NaN", "Infinity", "x" * 3000, "\x00\u202e", [], {}, [[]], ["a"] * 100]
-TOKENIZER = "encoder/text.0.tokenizer"
+TOKENIZER, MODEL = "encoder/text.0.tokenizer", "encoder/text.0.model"
 
 
 def _layer(name: str, **config: Any) -> dict[str, Any]:
@@ -213,10 +214,32 @@ def in_tokenizer(content: bytes, generator: np.random.Generator) -> bytes:
     else:
         for _ in range(generator.integers(1, 4)):
             _changed_somewhere(tokenizer, generator)
-    return _with_array(header, data, TOKENIZER, _text(tokenizer).encode("utf-8", "replace"))
+    return with_array(header, data, TOKENIZER, _text(tokenizer).encode("utf-8", "replace"))
 
 
-def _with_array(header: dict[str, Any], data: bytes, name: str, encoded: bytes) -> bytes:
+def in_model(content: bytes, generator: np.random.Generator) -> bytes:
+    """Change the text model in ONNX, which lies in an array: some bytes, bits, a piece put elsewhere, or a hostile one."""
+    header, data = parts_of(content)
+    if MODEL not in header:
+        return in_section(content, generator)
+    start, stop = header[MODEL]["data_offsets"]
+    model = np.frombuffer(data[start:stop], np.uint8).copy()
+    kind, places_of = int(generator.integers(5)), generator.integers(len(model) - 8, size=4)
+    if kind == 0:
+        model[places_of] = generator.integers(256, size=4)
+    elif kind == 1:
+        model[places_of[0]] ^= 1 << generator.integers(8)
+    elif kind == 2:
+        model[places_of[0] : places_of[0] + 4] = model[places_of[1] : places_of[1] + 4]
+    elif kind == 3:
+        model = model[: places_of[0]]
+    else:
+        hostile = hostile_models()
+        model = np.frombuffer(hostile[sorted(hostile)[generator.integers(len(hostile))]], np.uint8)
+    return with_array(header, data, MODEL, model.tobytes())
+
+
+def with_array(header: dict[str, Any], data: bytes, name: str, encoded: bytes) -> bytes:
     """The file with other bytes in an array of bytes."""
     entries = sorted((entry["data_offsets"][0], one) for one, entry in header.items() if one != "__metadata__")
     pieces, position = [], 0
@@ -251,7 +274,7 @@ def _text(value: Any) -> str:
     return json.dumps(value)
 
 
-SEALED = (in_section,) * 5 + (in_settings, in_layers, in_layers, in_tokenizer, in_tokenizer)
+SEALED = (in_section,) * 5 + (in_settings, in_layers, in_layers, in_tokenizer, in_tokenizer, in_model)
 SEALED += (with_a_key_twice, mutations.in_header, mutations.in_data)
 
 

@@ -24,6 +24,9 @@ def try_files(kind: str, folder: Path, first: int, stop: int) -> dict:
     """What became of the files with these numbers."""
     if kind == "static":
         pytest.importorskip("tokenizers", reason="needs the extra: pip install 'manyhot[static]'")
+    if kind == "onnx":
+        for name in ("onnx", "onnxruntime", "tokenizers"):
+            pytest.importorskip(name, reason="needs onnx and the extra: pip install onnx 'manyhot[onnxtext]'")
     result = folder / "result.json"
     paths = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     command = [sys.executable, "-m", "tests.attacks.trial", kind, str(folder), str(first), str(stop), str(result)]

@@ -61,7 +61,7 @@ def test_words_of_settings(tab):
     assert tab("train", "--calibration", "pl") == ["platt"]
     assert tab("train", "--optimizer", "") == ["auto", "adamw", "adam", "sgd"]
     assert tab("train", "--schedule", "c") == ["constant", "cosine"]
-    assert tab("train", "--text", "") == ["tfidf", "static", "embeddings", "pretrained"]
+    assert tab("train", "--text", "") == ["tfidf", "static", "embeddings", "onnx", "pretrained"]
     assert tab("train", "--executor", "") == ["processes:2", "processes:4", "processes:8", "ray", "ray://"]
     assert tab("train", "--epochs", "") == ["auto"]
     assert tab("train", "--prior-bias", "") == ["true", "false", "auto"]

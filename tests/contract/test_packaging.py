@@ -52,6 +52,7 @@ def test_floors_pin_every_dependency_at_the_lowest_version_that_it_declares():
     declared = [
         *PROJECT["dependencies"],
         *extras["static"],
+        *extras["onnxtext"],
         *extras["pretrained"],
         *extras["serve"],
         *extras["gpu"],

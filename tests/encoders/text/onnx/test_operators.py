@@ -23,7 +23,20 @@ def whole(*numbers: int) -> np.ndarray:
 A, B, IDS = floats(2, 3, 4), floats(3, 1), whole(1, 0, 2)
 BITS, BYTES = np.array([True, False]), np.arange(6, dtype=np.uint8).reshape(2, 3)
 ONE, HALF, ZERO = np.float32(1), np.array(0.5, np.float32), np.array(0, np.uint8)
-UNARY = [*SLOW, "Relu", "LeakyRelu", "Reciprocal", "Sign", "Round", "HardSigmoid", "Neg", "Abs", "Floor", "Ceil", "Sqrt"]
+UNARY = [
+    *SLOW,
+    "Relu",
+    "LeakyRelu",
+    "Reciprocal",
+    "Sign",
+    "Round",
+    "HardSigmoid",
+    "Neg",
+    "Abs",
+    "Floor",
+    "Ceil",
+    "Sqrt",
+]
 UNARY = [name for name in UNARY if name not in ("Pow", "Mod", "LayerNormalization", "Swish")]
 NUMBERS = ("Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 REDUCED = [name for name in RULES if name.startswith("Reduce")]

@@ -141,7 +141,9 @@ class _Walk:
             key, position = self.varint(position, stop)
             field = schema.get(key >> 3)
             if field is None:
-                raise file_error(f"field {key >> 3} of a message {kind!r} is not on the list{_HINTS.get((kind, key >> 3), '')}")
+                raise file_error(
+                    f"field {key >> 3} of a message {kind!r} is not on the list{_HINTS.get((kind, key >> 3), '')}"
+                )
             value, position = self._value(field, key & 7, position, stop)
             if field is _NOTE:
                 continue

@@ -56,10 +56,11 @@ class TextModelSettings:
     def pool(self, vectors: np.ndarray) -> np.ndarray:
         """Make one vector of each text's: float (n, length, d) or (n, d), no padding among them, to float32 (n, d')."""
         rows = vectors.astype(np.float32)
-        if rows.ndim == 3:
-            rows = np.concatenate([_POOL[pool](rows) for pool in self.pools], axis=1)
-        if self.normalize:
-            rows = rows / np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), np.float32(MIN_LENGTH))
+        with np.errstate(all="ignore"):  # whoever takes the rows looks for infinity
+            if rows.ndim == 3:
+                rows = np.concatenate([_POOL[pool](rows) for pool in self.pools], axis=1)
+            if self.normalize:
+                rows = rows / np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), np.float32(MIN_LENGTH))
         return rows.astype(np.float32)
 
 
