@@ -1,9 +1,9 @@
 """Texts by a pretrained model in ONNX beside TF-IDF: GoEmotions, 3,000 rows, F1 and times in one run.
 
 Usage: python benchmarks/onnx_text.py FOLDER [--rows 3000] [--seeds 3] [--out results/onnx_text.json]
-FOLDER holds model.onnx and tokenizer.json. Both train on the same rows drawn from the training part and are scored on the
-whole test part; thresholds are tuned on out-of-fold scores of the rows alone. The cache is off, so that times are those of
-texts seen for the first time; times are on CPUs, wall clock and processor time (of one process). Needs MANYHOT_DATA.
+FOLDER holds model.onnx and tokenizer.json. Both train on the same rows drawn from the training part and are scored on
+the whole test part; thresholds are tuned on out-of-fold scores of the rows alone. The cache is off, so that times are
+those of texts seen for the first time: wall clock and processor time of one process. Needs MANYHOT_DATA.
 """
 
 import argparse

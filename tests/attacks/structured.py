@@ -218,7 +218,7 @@ def in_tokenizer(content: bytes, generator: np.random.Generator) -> bytes:
 
 
 def in_model(content: bytes, generator: np.random.Generator) -> bytes:
-    """Change the text model in ONNX, which lies in an array: some bytes, bits, a piece put elsewhere, or a hostile one."""
+    """Change the text model in ONNX, which lies in an array: bytes, bits, a piece put elsewhere, or a hostile one."""
     header, data = parts_of(content)
     if MODEL not in header:
         return in_section(content, generator)

@@ -160,9 +160,10 @@ class TrainingConfig(Settings):
         preprocessing: "standard" scales numbers, imputes gaps and one-hot encodes categories; "none" takes numbers as
             they are. "auto" is "none" for a Keras model of yours, else "standard".
         text: How text columns become numbers: "tfidf", "static" (pretrained word embeddings), "embeddings" (learned),
-            "onnx" (a pretrained model) or "pretrained" (a transformer). "tfidf" is made of words, word pairs and character n-grams; "static" is the
-            mean of static embeddings, from Model2Vec files; "embeddings" are word embeddings learned by the network;
-            "onnx" is a frozen model in ONNX, "pretrained" a frozen keras-hub transformer; "custom" is a function of yours, in Python.
+            "onnx" (a pretrained model) or "pretrained" (a transformer). "tfidf" is made of words, word pairs and
+            character n-grams; "static" is the mean of static embeddings, from Model2Vec files; "embeddings" are word
+            embeddings learned by the network; "onnx" is a frozen model in ONNX, "pretrained" a frozen keras-hub
+            transformer; "custom" is a function of yours, in Python.
         text_params: Parameters of `text` by name, such as max_words=20000 for "tfidf", model=FOLDER for "static" or
             "onnx", preset=FOLDER for "pretrained". A mapping in Python; None for the defaults. "tfidf" has max_words,
             max_characters and hashed, "static" model, "embeddings" max_words, buckets, max_tokens, units and pool,

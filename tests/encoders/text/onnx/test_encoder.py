@@ -134,7 +134,7 @@ def test_the_folder_must_be_the_one_of_training(saved, tmp_path):
 
 @pytest.mark.slow
 def test_the_file_holds_the_model_once_and_can_be_saved_again(saved, tmp_path):
-    classifiers, place, folder = saved
+    classifiers, _, folder = saved
     frame = rows()[0].with_columns(more=pl.col("text").reverse())
     settings = {"text": "onnx", "text_params": {"model": str(folder), "embed": True}}
     kinds = {"text": "text", "more": "text"}

@@ -1,4 +1,4 @@
-"""A text model as a function: what onnxruntime gives when it is called by hand, whatever the texts and their company."""
+"""A text model as a function: what onnxruntime gives when called by hand, whatever the texts and their company."""
 
 import json
 import pickle

@@ -99,8 +99,8 @@ CASES: dict[str, list[tuple[list, dict]]] = {
     MICROSOFT + "Attention": [([A, floats(4, 12), floats(12)], {"num_heads": 2})],
     MICROSOFT + "QAttention": [
         (
-            [BYTES.reshape(1, 2, 3), np.ones((3, 9), np.uint8), floats(9), HALF, HALF, np.ones((1, 2), np.int32), ZERO]
-            + [ZERO],
+            [BYTES.reshape(1, 2, 3), np.ones((3, 9), np.uint8), floats(9), HALF, HALF, np.ones((1, 2), np.int32)]
+            + [ZERO] * 2,
             {"num_heads": 1},
         )
     ],
@@ -108,7 +108,7 @@ CASES: dict[str, list[tuple[list, dict]]] = {
     MICROSOFT + "EmbedLayerNormalization": [
         (
             [np.ones((2, 3), np.int32), np.zeros((2, 3), np.int32), floats(5, 4), floats(6, 4), floats(2, 4)]
-            + [floats(4), floats(4)],
+            + [floats(4)] * 2,
             {},
         )
     ],

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from manyhot.encoders.text.onnx.graph import Graph, Node, Value
-from manyhot.encoders.text.onnx.operators import MICROSOFT, RULES, SLOW, Given, given, value
+from manyhot.encoders.text.onnx.operators import MICROSOFT, RULES, SLOW
 from manyhot.encoders.text.onnx.protobuf import file_error
+from manyhot.encoders.text.onnx.values import Given, given, value
 from manyhot.errors import InputError
 
 MAX_LIVE_BYTES = 2**30  # of the values of a batch that are needed at one time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,10 +142,8 @@ def _length(folder: Path, sentence_bert: Mapping[str, Any], tokenizer: np.ndarra
     """The most tokens that a text may have: what the folder says first, but no more than the model has positions."""
     config = _read(folder, "config.json", dict)
     said = [sentence_bert.get("max_seq_length"), _read(folder, "tokenizer_config.json", dict).get("model_max_length")]
-    try:
+    with suppress(AttributeError, ValueError, RecursionError):  # the tokenizer's own reader says what is wrong with it
         said.append((json.loads(tokenizer.tobytes()).get("truncation") or {}).get("max_length"))
-    except (AttributeError, ValueError, RecursionError):
-        pass  # the reader of the tokenizer says what is wrong with it
     lengths = [int(one) for one in said if isinstance(one, (int, float)) and 1 <= one <= NO_LENGTH]
     length = lengths[0] if lengths else DEFAULT_MAX_TOKENS
     positions = config.get("max_position_embeddings")

@@ -167,7 +167,7 @@ def _tensor(message: Message) -> Value:
     if len(shape) > MAX_RANK or not all(0 <= size <= MAX_BYTES for size in shape) or math.prod(shape) > MAX_BYTES:
         raise file_error(f"an array claims the shape {str(list(shape))[:80]}")
     value = Value(shape, np.dtype(code))
-    found = [name for name in ("raw_data", *_PACKED_FLOATS, *_PACKED_VARINTS) if name in message and message[name]]
+    found = [name for name in ("raw_data", *_PACKED_FLOATS, *_PACKED_VARINTS) if message.get(name)]
     if len(found) > 1:
         raise file_error("an array has its numbers twice")
     if not found:
