@@ -32,7 +32,7 @@ from tests.contract.frozen.write import CASES
 
 ROOT = Path(__file__).parents[2]
 MAX_BYTES = 2 * 2**20
-NEEDS = {"text_static": "tokenizers"}
+NEEDS = {"text_static": "tokenizers", "text_onnx": "onnxruntime"}
 """Name of a file -> what has to be installed for loading it."""
 SLOW = ("backbone_tuned", "backbone_whole")
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in saved_names()]

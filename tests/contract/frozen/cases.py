@@ -21,6 +21,7 @@ from manyhot.encoders.text.custom import PROBE
 from manyhot.models import half_precision
 from manyhot.networks.text_transformer import preset_function
 from tests.contract.frozen.answers import Doubled, letter_shares
+from tests.fixtures.onnx_files import onnx_folder
 from tests.fixtures.text_files import WORDS, preset_folder, static_folder
 
 N = 96
@@ -219,6 +220,19 @@ def text_static(folder: Path) -> Case:
     return Case(trained(sentences(Y, 16), Y, labels=MOODS, **settings), sentences(numbers(CANDIDATES, 17)[1], 17))
 
 
+def text_onnx(folder: Path) -> Case:
+    """Two columns of texts by a model in ONNX, which travels in the file once."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        Y = numbers(n, seed)[1]
+        return pl.DataFrame({"title": sentences(Y, seed), "body": sentences(Y[::-1], seed)}), Y
+
+    model = onnx_folder(Path("model"))
+    settings = {"text": "onnx", "text_params": {"model": str(model), "cache": False, "embed": True}}
+    column_types = {"title": "text", "body": "text"}
+    return Case(trained(*frame(N, 44), column_types=column_types, **settings), frame(CANDIDATES, 45)[0])
+
+
 def text_attention(folder: Path) -> Case:
     """Learned vectors of words, weighed for each label, beside a number."""
 
@@ -412,6 +426,7 @@ ROW_CASES = (
     text_half_precision,
     text_hashed,
     text_static,
+    text_onnx,
     text_attention,
     text_means,
     text_function,
