@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ _SCHEMA: dict[str, dict[int, Field]] = {
     "dim": {1: Field("dim_value", "int"), 2: Field("dim_param", "text"), 3: _NOTE},
 }
 _WIRES = {"int": _VARINT, "float": _FIXED32, "double": _FIXED64}
-_LONE = {_FIXED32: np.dtype("<f4"), _FIXED64: np.dtype("<f8")}
+_LONE: Mapping[int, tuple[str, int]] = {_FIXED32: ("<f", 4), _FIXED64: ("<d", 8)}  # form and bytes of a number
 
 
 def read_message(encoded: np.ndarray) -> Message:
@@ -102,7 +103,7 @@ def read_message(encoded: np.ndarray) -> Message:
     Raises:
         InputError: A field that is not listed, given twice or of another type, too many of them, or a cut file.
     """
-    walk = _Walk(memoryview(np.ascontiguousarray(encoded)))
+    walk = _Walk(np.ascontiguousarray(encoded).data)
     return walk.message("model", 0, len(encoded))
 
 
@@ -133,7 +134,8 @@ class _Walk:
         self.n_fields = 0
 
     def message(self, kind: str, position: int, stop: int) -> Message:
-        schema, found = _SCHEMA[kind], {}
+        schema = _SCHEMA[kind]
+        found: Message = {}
         while position < stop:
             self.n_fields += 1
             if self.n_fields > MAX_FIELDS:
@@ -174,11 +176,10 @@ class _Walk:
         if wire == _VARINT:
             number, position = self.varint(position, stop)
             return _signed(number), position
-        dtype = _LONE[wire]
-        if position + dtype.itemsize > stop:
+        form, size = _LONE[wire]
+        if position + size > stop:
             raise file_error("it is cut off: a number is longer than what is left")
-        number = float(np.frombuffer(self.data[position : position + dtype.itemsize], dtype)[0])
-        return number, position + dtype.itemsize
+        return float(struct.unpack_from(form, self.data, position)[0]), position + size
 
     def _packed(self, kind: str, start: int, end: int) -> list[Any]:
         """Numbers of one kind one after another; each counts as a field."""
