@@ -128,7 +128,7 @@ def _embedded(node: Node, inputs: Given) -> Sequence[Value]:
 
 
 _ONE = _same()
-_COMPARED = {
+_COMPARED: dict[str, Compute] = {
     "Equal": np.equal,
     "Greater": np.greater,
     "GreaterOrEqual": np.greater_equal,
@@ -141,7 +141,7 @@ _COMPARED = {
     "IsNaN": np.isnan,
     "IsInf": np.isinf,
 }
-_COMPUTED = {
+_COMPUTED: dict[str, Compute] = {
     "Add": np.add,
     "Sub": np.subtract,
     "Mul": np.multiply,
@@ -153,9 +153,23 @@ _COMPUTED = {
     "Sqrt": np.sqrt,
 }
 # operators that are a function of each number, and take as long as several multiplications
-SLOW = ("Pow", "Exp", "Log", "Tanh", "Sigmoid", "Erf", "Softplus", "Elu", "Sin", "Cos", "Gelu", "Swish", "HardSwish")
+SLOW: tuple[str, ...] = (
+    "Pow",
+    "Exp",
+    "Log",
+    "Tanh",
+    "Sigmoid",
+    "Erf",
+    "Softplus",
+    "Elu",
+    "Sin",
+    "Cos",
+    "Gelu",
+    "Swish",
+    "HardSwish",
+)
 SLOW += ("Softmax", "LogSoftmax", "LayerNormalization", "Mod", "Mish")
-_PLAIN = (
+_PLAIN: tuple[str, ...] = (
     "Relu",
     "LeakyRelu",
     "Reciprocal",

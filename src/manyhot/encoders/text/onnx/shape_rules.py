@@ -232,7 +232,7 @@ def _reduced(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(shape, data.dtype, known)]
 
 
-_REDUCED = (
+_REDUCED: tuple[str, ...] = (
     "ReduceMean",
     "ReduceSum",
     "ReduceMax",
