@@ -1,8 +1,9 @@
 """Multi-label classification with neural networks: honest, fast, one safe file.
 
-`MultiLabelClassifier` trains and predicts, `ExtremeMultiLabelClassifier` does so with very many labels, `load` opens
-what they saved, `predict_arrow` predicts batches of Arrow, `cross_validate` says how good it is, `check_data` checks a
-data set for label problems. All are imported on first use, so that `import manyhot` stays quick.
+`MultiLabelClassifier` trains and predicts, `ExtremeMultiLabelClassifier` does so with very many labels, `DecisionLayer`
+decides on scores of any other model, `load` opens what they saved, `predict_arrow` predicts batches of Arrow,
+`cross_validate` says how good it is, `check_data` checks a data set for label problems. All are imported on first use,
+so that `import manyhot` stays quick.
 """
 
 from __future__ import annotations

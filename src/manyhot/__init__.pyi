@@ -7,6 +7,7 @@ from .errors import ManyhotWarning as ManyhotWarning
 from .estimators.arrow_prediction import predict_arrow as predict_arrow
 from .estimators.cross_validation import compare_heads as compare_heads
 from .estimators.cross_validation import cross_validate as cross_validate
+from .estimators.decision_layer import DecisionLayer as DecisionLayer
 from .estimators.extreme import ExtremeMultiLabelClassifier as ExtremeMultiLabelClassifier
 from .estimators.loading import load as load
 from .estimators.multilabel import MultiLabelClassifier as MultiLabelClassifier

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from manyhot.data.samples import Arrays
-from manyhot.encoders import ENCODERS, MatrixEncoder, PlainEncoder, TableEncoder
+from manyhot.encoders import ENCODERS, MatrixEncoder, PlainEncoder, ScoreEncoder, TableEncoder
 from manyhot.encoders.images.backbone_features import ImageFeatures
 from manyhot.encoders.scaling import CLIP, weighted_quantiles
 from manyhot.errors import InputError
@@ -36,6 +36,14 @@ def dense(seed: int = 0) -> np.ndarray:
     matrix = np.random.default_rng(seed).standard_cauchy(size=(N, 6))
     matrix[:, 2], matrix[5, 3] = 7.0, np.nan
     return matrix
+
+
+def shares(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((N, 3))
+
+
+def finite(seed: int = 0) -> np.ndarray:
+    return np.nan_to_num(dense(seed))
 
 
 def sparse(seed: int = 0) -> sp.csr_matrix:
@@ -124,6 +132,8 @@ CASES = {
     "dense": (lambda: MatrixEncoder(list("uvwxyz")), dense),
     "plain": (lambda: PlainEncoder([f"f{j}" for j in range(20)]), sparse),
     "arrays": (PlainEncoder, arrays),
+    "scores": (lambda: ScoreEncoder(list("abc"), [2, 0, 1]), shares),
+    "logits of scores": (lambda: ScoreEncoder(list("uvwxyz"), range(6), "logits"), finite),
     "sparse": (lambda: MatrixEncoder([f"f{j}" for j in range(20)]), sparse),
 }
 

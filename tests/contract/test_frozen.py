@@ -14,6 +14,7 @@ from manyhot.decisions.calibration import calibration
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.encoders import ENCODERS
 from manyhot.engine.losses import LOSSES, OUTPUTS
+from manyhot.models.score_model import IDENTITY
 from manyhot.networks import BUILDERS
 from tests.contract.frozen import compare
 from tests.contract.frozen.answers import (
@@ -39,7 +40,7 @@ NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) fo
 TABLES = {
     "encoder": set(ENCODERS),
     "text": set(TEXT_KINDS),
-    "network": {*BUILDERS, "custom"},
+    "network": {*BUILDERS, "custom", IDENTITY},
     "decision": set(DECISIONS),
     "calibration": set(calibration.KINDS),
     "loss": {name for name, _ in LOSSES},

@@ -113,6 +113,7 @@ COMMANDS = [
     "demo",
     "train",
     "check",
+    "decide",
     "cv",
     "compare-heads",
     "evaluate",

@@ -9,6 +9,7 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.feature_selection import VarianceThreshold
@@ -20,9 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from manyhot import ExtremeMultiLabelClassifier, MultiLabelKFold, load
+from manyhot import DecisionLayer, ExtremeMultiLabelClassifier, MultiLabelKFold, load
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
+from manyhot.encoders.scores import ScoreEncoder
 from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 
@@ -32,6 +34,31 @@ TINY = {"n_members": 2, "epochs": 20, "hidden_layer_sizes": (8,), "learning_rate
 @pytest.mark.slow
 @parametrize_with_checks([MultiLabelClassifier(decision="fixed", **TINY)])
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+class OnAnyRows(DecisionLayer):
+    """A layer on the rows of scikit-learn's checks, which are no scores: sums of their columns are made scores."""
+
+    def _training_scores(self, X, labels):
+        rows = self._matrix(X, reset=True)
+        return self._sums(rows, len(labels)), ScoreEncoder(labels, range(len(labels))), ()
+
+    def _features(self, X):
+        return self._sums(self._matrix(X, reset=False), len(self.labels_))
+
+    @staticmethod
+    def _sums(rows, n_labels):
+        weights = np.cos(np.outer(np.arange(rows.shape[1]), np.arange(1, n_labels + 1)))
+        return expit(np.asarray(rows @ weights))
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [OnAnyRows(decision="fixed", calibration="none")],
+    expected_failed_checks=lambda _: {"check_classifiers_train": "sums of columns are no good scores"},
+)
+def test_scikit_learn_checks_of_decisions_on_scores(estimator, check):
     check(estimator)
 
 
@@ -212,7 +239,7 @@ class TestRandomState:
             MultiLabelClassifier(random_state=wrong).fit(*easy(60))
 
 
-@pytest.mark.parametrize("kind", [MultiLabelClassifier, ExtremeMultiLabelClassifier])
+@pytest.mark.parametrize("kind", [MultiLabelClassifier, ExtremeMultiLabelClassifier, DecisionLayer])
 class TestParameters:
     def test_help_says_what_each_is_with_its_default(self, kind):
         described = dict(re.findall(r"^        (\w+): ((?:.|\n {12})*)", kind.__doc__, flags=re.MULTILINE))
@@ -220,13 +247,13 @@ class TestParameters:
             assert " ".join(described[name].split()).endswith(f"Default: {value!r}."), name
 
     def test_a_misspelt_one_is_answered_with_the_nearest(self, kind):
-        with pytest.raises(TypeError, match=r"no parameter 'epoch'; did you mean 'epochs'"):
-            kind(epoch=3)
-        with pytest.raises(InputError, match=r"'epoch': .*did you mean 'epochs'"):
-            kind().set_params(epoch=3)
+        with pytest.raises(TypeError, match=r"no parameter 'verbos'; did you mean 'verbose'"):
+            kind(verbos=0)
+        with pytest.raises(InputError, match=r"'verbos': .*did you mean 'verbose'"):
+            kind().set_params(verbos=0)
 
     def test_completion_shows_public_names(self, kind):
-        assert {"fit", "predict_proba" if kind is MultiLabelClassifier else "predict_top_k"} <= set(dir(kind()))
+        assert {"fit", "predict_top_k" if kind is ExtremeMultiLabelClassifier else "predict_proba"} <= set(dir(kind()))
         assert not [name for name in dir(kind()) if name.startswith("_")]
 
     def test_the_notebook_links_the_documentation(self, kind):

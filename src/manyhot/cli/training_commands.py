@@ -8,8 +8,20 @@ from typing import Annotated
 from manyhot.cli.app import command
 from manyhot.cli.completion import METRICS, complete_column, complete_list, complete_pairs
 from manyhot.cli.config_flags import SETTINGS, setting_values
-from manyhot.cli.options import AllMetrics, CheckpointEvery, CheckpointFolder, Json, Plot, Quiet, Resume, Table, flag
+from manyhot.cli.options import (
+    AllMetrics,
+    CheckpointEvery,
+    CheckpointFolder,
+    Json,
+    Plot,
+    Quiet,
+    Resume,
+    Table,
+    choice_flag,
+    flag,
+)
 from manyhot.config.groups import ADVANCED, INPUT, MODEL, OUTPUT, TRAINING
+from manyhot.config.scores import PROBABILITIES, SCORE_KINDS, SCORE_SETTINGS
 from manyhot.config.training import TrainingConfig
 
 TABLE_FLAGS = "label_order label_names xml id_column column_type drop"  # names of `READ_FLAGS`
@@ -71,6 +83,29 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model on a file and save it."""
+
+
+@command(
+    epilog="Example: manyhot decide scores.csv --labels moods -o songs.manyhot",
+    excluded=[name for name in SETTINGS if name not in (*SCORE_SETTINGS, "verbose")],
+)
+def decide(
+    file: Table,
+    output: Annotated[
+        Path, flag(OUTPUT, "Model file to write, such as songs.manyhot.", "--output", "-o", metavar="FILE")
+    ],
+    read_flags: Annotated[dict, f"labels sep {TABLE_FLAGS} sample_weight format columns"],
+    *,
+    scores: Annotated[
+        str, choice_flag(INPUT, "What the scores are: from 0 to 1, or logits, for a sigmoid.", SCORE_KINDS)
+    ] = PROBABILITIES,
+    settings: dict,
+    evidence: Annotated[bool, flag(OUTPUT, "Save the scores and labels in the file, for reports.")] = True,
+    all_metrics: AllMetrics = False,
+    as_json: Json = False,
+) -> None:
+    """Decide on scores of any other model. Calibrates them and chooses thresholds; they must be of rows that the model
+    was not trained on."""
 
 
 @command(epilog="Example: manyhot check songs.csv --labels 'mood_*'")

@@ -36,6 +36,11 @@ class BaseEncoder:
     matrix_names: tuple[str, ...] | None = None  # the columns of a matrix, by which sparse formats are matched
 
     @property
+    def reading_types(self) -> Mapping[str, str]:
+        """Column name -> kind as which a file's column is read, where that is not guessed anew."""
+        return self.column_types
+
+    @property
     def sparse(self) -> frozenset[str]:
         """The blocks that are CSR."""
         return frozenset()

@@ -11,14 +11,14 @@ import polars as pl
 from manyhot.data.readers.source import InMemorySource
 from manyhot.data.readers.table import Table, build_samples
 from manyhot.errors import InputError
-from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.prediction_table import prediction_frame
 from manyhot.estimators.read_options import model_read_options
 from manyhot.models.prediction import predict_scores, sample_features
 from manyhot.validation import did_you_mean
 
 
-def predict_arrow(classifier: MultiLabelClassifier, table: Any, id_column: str | None = None) -> Any:
+def predict_arrow(classifier: BaseModelClassifier, table: Any, id_column: str | None = None) -> Any:
     """Predict the rows of an Arrow table, as `manyhot predict` does those of a Parquet file.
 
     It keeps nothing between calls and has no side effects, so that Spark, Ray Data, Dask or a loop over record batches
@@ -48,7 +48,7 @@ def predict_arrow(classifier: MultiLabelClassifier, table: Any, id_column: str |
         >>> predict_arrow(clf, table).columns
         ['labels', 'p_fast', 'p_quiet']
     """
-    if not isinstance(classifier, MultiLabelClassifier) or classifier.model_.labels_pixels:
+    if not isinstance(classifier, BaseModelClassifier) or classifier.model_.labels_pixels:
         raise InputError(
             "expected a trained MultiLabelClassifier whose rows have labels, not its pixels", argument="classifier"
         )
@@ -81,7 +81,7 @@ def _to_polars(table: Any) -> pl.DataFrame:
     return pl.DataFrame(table)
 
 
-def _id_column(classifier: MultiLabelClassifier, frame: pl.DataFrame, name: str | None) -> str | None:
+def _id_column(classifier: BaseModelClassifier, frame: pl.DataFrame, name: str | None) -> str | None:
     if name is None:
         name = (getattr(classifier, "read_options_", None) or {}).get("id_column")
         return name if name in frame.columns else None
@@ -90,7 +90,7 @@ def _id_column(classifier: MultiLabelClassifier, frame: pl.DataFrame, name: str 
     return name
 
 
-def _scores(classifier: MultiLabelClassifier, frame: pl.DataFrame) -> np.ndarray:
+def _scores(classifier: BaseModelClassifier, frame: pl.DataFrame) -> np.ndarray:
     """Probabilities (n, l) of the rows, whose columns are read as those of a file are."""
     model = classifier.model_
     present = [name for name in model.encoder.names if name in frame.columns]

@@ -7,7 +7,7 @@ import functools
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -56,11 +56,12 @@ SETTINGS = "        (settings)\n"
 _WIDTH = 108
 
 
-def document_settings(*config_classes: type) -> Callable[[type[E]], type[E]]:
+def document_settings(*config_classes: type, names: Collection[str] | None = None) -> Callable[[type[E]], type[E]]:
     """Write every field of these dataclasses into a class's docstring, with its meaning and default.
 
     Args:
         config_classes: Dataclasses of settings whose docstrings describe their fields.
+        names: The fields that the class has; None for all.
     """
 
     def decorate(estimator: type[E]) -> type[E]:
@@ -68,6 +69,8 @@ def document_settings(*config_classes: type) -> Callable[[type[E]], type[E]]:
         for config_class in config_classes:
             descriptions = describe_fields(config_class)
             for field in fields(config_class):
+                if names is not None and field.name not in names:
+                    continue
                 text = f"{field.name}: {descriptions.get(field.name, '')} Default: {field.default!r}."
                 lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12)
         if estimator.__doc__:

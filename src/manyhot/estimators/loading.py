@@ -17,8 +17,10 @@ from manyhot.encoders.text.columns import TextColumns
 from manyhot.encoders.text.custom import CachedTextFunction, PretrainedEncoder, TextFunction
 from manyhot.encoders.text.onnx.encoder import OnnxEncoder
 from manyhot.errors import InputError
+from manyhot.estimators.decision_layer import DecisionLayer
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models.score_model import ScoreModel
 from manyhot.persistence import container, model_file
 from manyhot.persistence.extreme_model import is_extreme
 from manyhot.persistence.hub import download, is_hub_address
@@ -29,8 +31,8 @@ def load(
     custom_objects: Mapping[str, Any] | None = None,
     text: TextFunction | str | None = None,
     revision: str | None = None,
-) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
-    """Open a file that `save` of a classifier or `manyhot train` wrote; the classifier is of the class that wrote it.
+) -> MultiLabelClassifier | DecisionLayer | ExtremeMultiLabelClassifier:
+    """Open a file that `save` of a classifier, `manyhot train` or `manyhot decide` wrote, as the class that wrote it.
 
     Args:
         path: The bundle; `hf://OWNER/NAME/FILE` is one on the Hugging Face Hub, where huggingface-hub is installed
@@ -57,6 +59,10 @@ def load(
             raise InputError("models of very many labels take no function", argument="text")
         return ExtremeMultiLabelClassifier._from_contents(contents, path)
     model, facts = model_file.construct(contents, path, custom_objects or {})
+    if isinstance(model, ScoreModel):
+        if text is not None:
+            raise InputError("decisions on scores take no function", argument="text")
+        return DecisionLayer._from_model(model, facts)
     settings = {f.name: getattr(model.config, f.name) for f in fields(TrainingConfig)}
     settings["text_params"] = without_paths(model.config.text, model.config.text_params)
     settings["image_params"] = without_weights_file(model.config.image_params)

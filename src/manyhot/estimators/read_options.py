@@ -8,8 +8,8 @@ from typing import Any
 from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import parse_column_type
 from manyhot.data.samples import Samples
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
-from manyhot.estimators.multilabel import MultiLabelClassifier
 
 # of the training file, saved with a model to read further files alike
 SAVED_OPTIONS = ("labels", "sep", "id_column", "column_names", "legend", "label_names")
@@ -25,7 +25,7 @@ def saved_options(read_flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model_read_options(
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, options: Mapping[str, Any], **more: Any
+    classifier: BaseModelClassifier | ExtremeMultiLabelClassifier, options: Mapping[str, Any], **more: Any
 ) -> ReadOptions:
     """Read options for a model's file: those of its training file, overridden by `options` where they are not None."""
     saved = {name: value for name, value in classifier.read_options_.items() if name in SAVED_OPTIONS}
@@ -36,7 +36,7 @@ def model_read_options(
     merged |= {
         "header": column_names is None,
         "column_names": None if column_names is None else tuple(column_names),
-        "column_types": {name: parse_column_type(kind) for name, kind in encoder.column_types.items()},
+        "column_types": {name: parse_column_type(kind) for name, kind in encoder.reading_types.items()},
         "number_formats": encoder.number_formats,
         "feature_names": encoder.matrix_names,
         "known_labels": classifier.labels_,
@@ -44,7 +44,7 @@ def model_read_options(
     return ReadOptions(**merged)
 
 
-def unused_column_notes(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, samples: Samples) -> list[str]:
+def unused_column_notes(classifier: BaseModelClassifier | ExtremeMultiLabelClassifier, samples: Samples) -> list[str]:
     """A note on columns that the model was not trained on, if there are any."""
     encoder = classifier.model_.encoder
     used = set(encoder.names)

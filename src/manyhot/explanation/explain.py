@@ -171,6 +171,11 @@ def explain_rows(
     """Explain `labels` (None: those predicted, or the highest score) of n rows, whose calibrated scores are (n, l)."""
     # see docs/decisions/0023-explanations.md; a model that takes images is explained by its images alone
     top = validation.integer(top=top, low=1)
+    if not model.makes_scores:
+        raise InputError(
+            "decisions on scores of another program cannot be explained by what it saw, which is not known here",
+            argument="X",
+        )
     requested = None if labels is None else _label_columns(model, labels)
     decisions = model.policy.decide(np.nan_to_num(scores))
     label_columns = [

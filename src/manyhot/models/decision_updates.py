@@ -123,9 +123,10 @@ def check_not_training_rows(model: Model, features: Features) -> None:
     """Refuse rows of which many were there in training, as far as the model remembers those."""
     n_known, n_rows = count_training_rows(model, features), features.shape[0]
     if n_known:
+        use = "in training" if model.makes_scores else "to fit the decisions"
         raise InputError(
-            f"{n_known} of these {n_rows} rows were used in training, so their scores guarantee nothing; calibrate on "
-            "rows held out of training",
+            f"{n_known} of these {n_rows} rows were used {use}, so their scores guarantee nothing; calibrate on rows "
+            "held out of it",
             argument="X",
         )
 
@@ -167,7 +168,7 @@ def replace_policy(model: Model, policy: DecisionPolicy, config: TrainingConfig)
     model.policy, model.config = policy, config
     evidence = model.evidence
     if evidence is None or evidence.is_stale:
-        model.report = model.clear_measures(clear_decisions(model.report, policy, config))
+        model.report = model.clear_measures(clear_decisions(model.report, policy, model.settings()))
         return
     scores, decisions = cross_fitted_decisions(config, model.labels, evidence.unique_scores(), policy)
     model.report = measure_out_of_fold(model, scores, decisions, report_context(model, policy.has_given_thresholds))
@@ -186,7 +187,7 @@ def undo_decisions(model: Model) -> None:
     model.policy, model.config, model.report = restored.policy, restored.config, restored.report
 
 
-def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: TrainingConfig) -> dict[str, Any]:
+def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, settings: Mapping[str, Any]) -> dict[str, Any]:
     """A report that cannot be measured again: what it says of answers at own thresholds is taken out."""
     thresholds = policy.thresholds
     decision_metrics = {
@@ -204,7 +205,7 @@ def clear_decisions(values: Mapping[str, Any], policy: DecisionPolicy, config: T
         "metrics": {**values["metrics"], "decision": decision_metrics},
         "labels": labels,
         "notes": [*(text for text in values["notes"] if text != note), note],
-        "config": to_json_value(config.to_dict()),
+        "config": to_json_value(settings),
         "policy": policy.describe(),
     }
 
@@ -222,6 +223,6 @@ def report_context(model: Model, is_manual: bool) -> report.ReportContext:
         is_tuned_here=is_manual,
         constant_labels=values["data"]["constant_labels"],
         notes=values["notes"],
-        config=model.config.to_dict(),
+        config=model.settings(),
         training=values["training"],
     )

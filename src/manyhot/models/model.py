@@ -46,6 +46,7 @@ class Model:
     previous: EarlierDecisions | None = None  # what the last change of the decisions replaced
     origin: Origin | None = None  # when and on what it was trained; None in files of earlier versions
     labels_pixels: ClassVar[bool] = False
+    makes_scores: ClassVar[bool] = True  # whether networks of ours score, and not another program
 
     def __post_init__(self) -> None:
         self._scorer: engine.Scorer | None = None
@@ -70,6 +71,10 @@ class Model:
         if not branches:
             return {}
         return dict(zip(("layers", *branches), self.weights.fixed[-1][0].tolist(), strict=True))
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that had an effect, as plain JSON values."""
+        return self.config.to_dict()
 
     def scores(self, features: Features) -> np.ndarray:
         """Calibrated probabilities (n, l)."""

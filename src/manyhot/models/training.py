@@ -7,6 +7,7 @@ prepared and scored.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,9 @@ from manyhot.models.model import Model
 from manyhot.models.origin import current_origin
 from manyhot.models.run_identity import fit_identity
 from manyhot.models.training_data import TrainingInputs
+
+NO_CURVES = np.zeros((1, 0, 2), np.float32), np.zeros(1, np.int64)
+"""Losses and best epoch where nothing was trained."""
 
 
 def train_inputs(
@@ -116,33 +120,40 @@ def _score_rows(model: Model, fit: CrossFit, rows: InputRows) -> ScoredRows:
 
 def decide_and_report(
     model: Model,
-    trained: engine.TrainingResult,
+    trained: engine.TrainingResult | None,
     scored: ScoredRows,
     rows: InputRows,
     n_units: int,
     n_rows: int | None,
     notes: list[str],
 ) -> None:
-    """Give a model its policy, its evidence and its report; `n_units` is what the folds were made of."""
+    """Give a model its policy, its evidence and its report; `n_units` is what the folds were made of.
+
+    `trained` is None where the scores come from another program.
+    """
     config, labels, n_members = model.config, model.labels, model.n_members
     model.origin = current_origin(rows.n_rows, len(labels), rows.notes)
     unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
     model.policy = fit_policy(config, labels, unique_scores)
     calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy)
-    model.evidence = OutOfFoldResults(
-        scored.scores[scored.place], scored.training_rows, trained.curves, trained.best_epoch
-    )
-    is_held_out = n_members == 1 or rows.n_streamed > 0
+    curves, best_epoch = NO_CURVES if trained is None else (trained.curves, trained.best_epoch)
+    model.evidence = OutOfFoldResults(scored.scores[scored.place], scored.training_rows, curves, best_epoch)
     constant = rows.targets.constant_labels() if rows.constant is None else rows.constant
     context = report.ReportContext(
-        scores_from="held_out" if is_held_out else "out_of_fold",
+        scores_from="supplied",
         n_rows=n_rows,
-        n_members=n_members,
-        n_folds=1 if is_held_out else min(config.n_folds, n_members, n_units),
-        members_per_score=scored.members_per_score,
         constant_labels=[labels.names[j] for j in constant],
         notes=[*rows.notes, *notes],
-        config=config.to_dict(),
-        training=training_summary(trained) | ({"streamed_rows": rows.n_streamed} if rows.n_streamed else {}),
+        config=model.settings(),
     )
+    if trained is not None:
+        is_held_out = n_members == 1 or rows.n_streamed > 0
+        context = replace(
+            context,
+            scores_from="held_out" if is_held_out else "out_of_fold",
+            n_members=n_members,
+            n_folds=1 if is_held_out else min(config.n_folds, n_members, n_units),
+            members_per_score=scored.members_per_score,
+            training=training_summary(trained) | ({"streamed_rows": rows.n_streamed} if rows.n_streamed else {}),
+        )
     model.report = measure_out_of_fold(model, calibrated[scored.place], decisions[scored.place], context)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from manyhot.config.images import BACKBONES, FITS, MAX_EDGE
+from manyhot.config.scores import SCORE_KINDS
 from manyhot.data.number_cells import MAX_MISSING_WORDS, MAX_WORD_LENGTH
 from manyhot.data.samples import COLUMN_TYPES
-from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder
+from manyhot.encoders import ENCODERS, Encoder, MatrixEncoder, PlainEncoder, ScoreEncoder
 from manyhot.encoders.tabular import NUMBER_TYPES
 from manyhot.errors import BundleError
 from manyhot.persistence.container import DocumentReader
@@ -30,6 +31,8 @@ def read_encoder(reader: DocumentReader) -> Encoder:
         width = len(spec["names"])
     elif kind == PlainEncoder.kind:
         return PlainEncoder.from_spec(_plain_spec(reader), {})
+    elif kind == ScoreEncoder.kind:
+        return ScoreEncoder.from_spec(_score_spec(reader), {})
     else:
         spec, width = _table_spec(reader)
     gaps = reader.array("encoder/gaps", dtype=np.int64, shape=(None,), low=0, high=max(width - 1, 0))
@@ -62,6 +65,15 @@ def _plain_spec(reader: DocumentReader) -> dict[str, Any]:
     if columns and (len(blocks) != 1 or blocks[0]["shape"] != [len(columns)]):
         raise BundleError(f"there are {len(columns)} columns, but rows of shape {blocks[0]['shape']}")
     return {"columns": columns, "blocks": blocks}
+
+
+def _score_spec(reader: DocumentReader) -> dict[str, Any]:
+    columns = reader.list_of_text("encoder.columns", is_unique=True, min_items=1)
+    n = len(columns)
+    order = reader.list_of_integers("encoder.order", 0, n - 1, min_items=n, max_items=n)
+    if len(set(order)) < n:
+        raise BundleError("two labels have the same column of scores")
+    return {"columns": columns, "order": order, "scores": reader.text("encoder.scores", choices=list(SCORE_KINDS))}
 
 
 def _table_spec(reader: DocumentReader) -> tuple[dict[str, Any], int]:

@@ -21,12 +21,14 @@ from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.policy import DecisionPolicy
 from manyhot.decisions.rules.rules import Rules
+from manyhot.encoders import ScoreEncoder
 from manyhot.encoders.text.packed_texts import pack_texts, unpack_texts
 from manyhot.errors import BundleError, InputError, panics_become
 from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import EarlierDecisions, Model
 from manyhot.models.network_spec import taxonomy_levels
+from manyhot.models.score_model import make_score_model
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
 from manyhot.persistence.container import Contents, DocumentReader
@@ -100,19 +102,40 @@ def _construct(reader: DocumentReader, custom_objects: Mapping[str, Any]) -> tup
     encoder = read_encoder(reader)
     read_backbone(reader, encoder, config.image_params["cache"])
     n_members = reader.integer("n_members", 1, 100_000)
-    network, weights = read_network(reader, encoder, len(labels), config, n_members, custom_objects)
-    network = replace(network, levels=taxonomy_levels(config, labels))
     policy = _policy(reader, labels, config.taxonomy)
-    report = read_report(reader, partial(_check_report, n_labels=len(labels)))
-    evidence = _evidence(reader, len(labels), n_members, config.dtype) if "evidence" in reader else None
+    if isinstance(encoder, ScoreEncoder):
+        model: Model = _score_model(reader, labels, encoder, policy, config, n_members)
+    else:
+        network, weights = read_network(reader, encoder, len(labels), config, n_members, custom_objects)
+        network = replace(network, levels=taxonomy_levels(config, labels))
+        model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
+        model = model_class(labels, encoder, network, weights, policy, config, {})
+    model.report = read_report(reader, partial(_check_report, n_labels=len(labels)))
+    if "evidence" in reader:
+        model.evidence = _evidence(reader, len(labels), n_members, config.dtype)
     metadata = {"classes": _classes(reader) if "classes" in reader else None, **read_metadata(reader)}
-    model_class = PixelModel if network.name in PIXEL_NETWORKS else Model
-    model = model_class(labels, encoder, network, weights, policy, config, report, evidence)
     if "origin" in reader:  # files of earlier versions have none
         model.origin = read_origin(reader)
     if "previous" in reader:  # only after a change of the decisions
         model.previous = _previous(reader, policy)
     return model, metadata
+
+
+def _score_model(
+    reader: DocumentReader,
+    labels: LabelSpace,
+    encoder: ScoreEncoder,
+    policy: DecisionPolicy,
+    config: TrainingConfig,
+    n_members: int,
+) -> Model:
+    """Read a model of scores, which has no weights."""
+    model = make_score_model(labels, encoder, policy, config)
+    if len(encoder.order) != len(labels) or n_members != model.n_members:
+        raise BundleError(f"there are scores of {len(encoder.order)} labels, but {len(labels)} labels")
+    if reader.mapping("network") != network_document(model.network):
+        raise BundleError("a model of scores has no network but the identity")
+    return model
 
 
 def _previous_document(previous: EarlierDecisions) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from manyhot.evaluation.report import Report
 from manyhot.files import write_file
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
+from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
 from manyhot.reports.card import render_card
 from manyhot.reports.html import PageInputs, measure_page, render
@@ -98,9 +99,8 @@ def out_of_fold_page(model: Model, file: str | None = None) -> dict[str, Any]:
         "columns that leak a label, and duplicate rows with different labels.",
         label_errors=label_errors,
         label_errors_note=NO_PIXEL_LABEL_ERRORS_NOTE if is_pixels else LABEL_ERRORS_NOTE,
-        curves=evidence.curves,
-        best_epoch=evidence.best_epoch,
-        title=Path(file).name if file else "Out-of-fold report",
+        **_curve_inputs(evidence),
+        title=Path(file).name if file else "Out-of-fold report" if model.makes_scores else "Report on scores",
         model=file,
         provenance=describe_provenance(model, file, None),
         reading_notes=() if model.origin is None else model.origin.notes,
@@ -147,8 +147,7 @@ def evaluation_page(
         "Features and labels of this file were checked.",
         label_errors=label_errors,
         label_errors_note=label_errors_note,
-        curves=None if evidence is None else evidence.curves,
-        best_epoch=None if evidence is None else evidence.best_epoch,
+        **_curve_inputs(evidence),
         contents=lambda row_indices: _row_contents(model, rows.features, row_indices),
         title=f"{Path(file).name if file else 'Model'} on {Path(rows_file).name}",
         model=file,
@@ -161,6 +160,13 @@ def evaluation_page(
         **_policy_inputs(model.policy),
     )
     return measure_page(inputs)
+
+
+def _curve_inputs(evidence: OutOfFoldResults | None) -> dict[str, Any]:
+    """Losses by epoch, where there were epochs."""
+    if evidence is None or not evidence.curves.shape[1]:
+        return {}
+    return {"curves": evidence.curves, "best_epoch": evidence.best_epoch}
 
 
 def _training_inputs(model: Model) -> dict[str, Any]:

@@ -19,10 +19,11 @@ import polars as pl
 import scipy.sparse as sp
 
 import manyhot
-from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
+from manyhot import DecisionLayer, ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
 from manyhot.errors import InputError
 
+Classifier = MultiLabelClassifier | DecisionLayer | ExtremeMultiLabelClassifier
 SAVED = Path(__file__).parent / "saved"
 MODEL, PACKED_MODEL = "model.manyhot", "model.manyhot.xz"
 ROWS, ROW_ARRAYS, EXPECTED, EXPECTED_ARRAYS = "rows.json", "rows.npz", "expected.json", "expected.npz"
@@ -63,7 +64,7 @@ def saved_names() -> list[str]:
     return sorted(path.name for path in SAVED.iterdir() if path.is_dir())
 
 
-def opened(name: str) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
+def opened(name: str) -> Classifier:
     """A frozen file, loaded."""
     if (SAVED / name / MODEL).is_file():
         return reopened(name, SAVED / name / MODEL)
@@ -73,7 +74,7 @@ def opened(name: str) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
         return reopened(name, path)
 
 
-def reopened(name: str, path: Path) -> MultiLabelClassifier | ExtremeMultiLabelClassifier:
+def reopened(name: str, path: Path) -> Classifier:
     """Another file of the same model, loaded with what it needs."""
     return manyhot.load(path, **LOADED_WITH.get(name, dict)())
 
@@ -101,7 +102,7 @@ def rows_of(name: str) -> Any:
     return pl.DataFrame([pl.Series(column, cells) for column, cells in columns.items()])
 
 
-def answers(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> dict[str, np.ndarray]:
+def answers(classifier: Classifier, X: Any) -> dict[str, np.ndarray]:
     """What a classifier says of rows, as arrays by name; images of different sizes have an array each."""
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         top = classifier.predict_top_k(X, TOP)
@@ -121,7 +122,7 @@ def expected_answers(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(SAVED / name / EXPECTED_ARRAYS, allow_pickle=False))
 
 
-def described(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> dict[str, Any]:
+def described(classifier: Classifier, X: Any) -> dict[str, Any]:
     """What a classifier says of itself, and its answers to rows by name, as plain values."""
     values = classifier.report_.to_dict()
     told: dict[str, Any] = {"kinds": kinds(classifier), "labels": list(classifier.labels_)}
@@ -143,7 +144,7 @@ def described(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X:
     return told
 
 
-def thresholds_anew(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier) -> dict[str, float] | None:
+def thresholds_anew(classifier: Classifier) -> dict[str, float] | None:
     """Thresholds chosen anew by the out-of-fold scores in the file; None where it holds no fresh ones."""
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         return None
@@ -153,7 +154,7 @@ def thresholds_anew(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifi
         return None
 
 
-def kinds(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier) -> dict[str, list[str]]:
+def kinds(classifier: Classifier) -> dict[str, list[str]]:
     """Of which kinds a model is: what of a table -> the names in it."""
     model = classifier.model_
     found = {"encoder": [model.encoder.kind]}
@@ -161,13 +162,12 @@ def kinds(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier) -> dic
         found["text"] = [model.encoder.texts.kind]
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         return found
-    return found | {
+    found |= {
         "network": [model.network.name],
         "decision": [model.policy.decision.name],
         "calibration": sorted(set(model.policy.calibration.kinds)),
-        "loss": [model.config.loss],
-        "output": [model.config.head],
     }
+    return found | {"loss": [model.config.loss], "output": [model.config.head]} if model.makes_scores else found
 
 
 def main() -> None:

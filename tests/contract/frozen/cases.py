@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
+from manyhot import DecisionLayer, ExtremeMultiLabelClassifier, MultiLabelClassifier
 from manyhot.backend import keras
 from manyhot.data.readers import ReadOptions
 from manyhot.encoders.text.custom import PROBE
@@ -50,7 +50,7 @@ class Case(NamedTuple):
         features: What else is needed for loading it: text -> features.
     """
 
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier
+    classifier: MultiLabelClassifier | DecisionLayer | ExtremeMultiLabelClassifier
     rows: Any
     save: Mapping[str, Any] = {}
     files: tuple[str, ...] = ()
@@ -128,6 +128,22 @@ def categories(folder: Path) -> Case:
 def default_decision(folder: Path) -> Case:
     """Thresholds by the default decision."""
     return Case(trained(*numbers(N, 40), labels=MOODS, decision="auto"), numbers(CANDIDATES, 41)[0])
+
+
+def decision_layer(folder: Path) -> Case:
+    """Scores of another program in a frame, in another order than the labels, with unknown targets."""
+
+    def frame(n: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+        X, Y = numbers(n, seed)
+        scores = 1 / (1 + np.exp(-1.5 * X[:, :3]))
+        return pl.DataFrame(scores.round(4), schema=[f"p_{mood}" for mood in MOODS]).select(
+            f"p_{mood}" for mood in reversed(MOODS)
+        ), Y
+
+    X, Y = frame(N, 50)
+    Y[::7, 2] = np.nan
+    layer = DecisionLayer(labels=MOODS, decision="f1_macro", calibration="platt", verbose=0)
+    return Case(layer.fit(X, Y), frame(CANDIDATES, 51)[0])
 
 
 def matrix(folder: Path) -> Case:
@@ -416,6 +432,7 @@ def promised_discoveries(folder: Path) -> Case:
 ROW_CASES = (
     table,
     categories,
+    decision_layer,
     default_decision,
     matrix,
     sparse,

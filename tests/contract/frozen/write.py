@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from manyhot import ExtremeMultiLabelClassifier, MultiLabelClassifier
+from manyhot import ExtremeMultiLabelClassifier
 from manyhot.encoders.text.custom import PROBE
 from tests.contract.frozen.answers import (
     EXPECTED,
@@ -32,6 +32,7 @@ from tests.contract.frozen.answers import (
     ROWS,
     SAVED,
     TOP,
+    Classifier,
     answers,
     described,
     opened,
@@ -53,7 +54,7 @@ PACKED_BYTES = 200_000
 """Larger files are packed."""
 
 
-def is_clear(classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier, X: Any) -> np.ndarray:
+def is_clear(classifier: Classifier, X: Any) -> np.ndarray:
     """bool (n,), which rows float noise neither moves far nor answers otherwise."""
     if isinstance(classifier, ExtremeMultiLabelClassifier):
         best = classifier.predict_top_k(X, TOP + 1).scores

@@ -20,9 +20,9 @@ from manyhot.config.executor import check_executor
 from manyhot.data.readers.source import split_compression
 from manyhot.encoders.text.custom import TextFunction
 from manyhot.errors import InputError, ManyhotError
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.estimators.loading import load
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.report.text import pluralize
 from manyhot.executors import LostTaskError, Work, run_tasks
@@ -79,7 +79,7 @@ class _Payload(NamedTuple):
 
 
 class _State(NamedTuple):
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier
+    classifier: BaseModelClassifier | ExtremeMultiLabelClassifier
     settings: PredictionSettings
 
 

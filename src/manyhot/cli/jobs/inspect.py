@@ -12,11 +12,13 @@ from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import read_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.decisions.policy import cross_fitted_scores
+from manyhot.errors import InputError
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
 from manyhot.evaluation.report.text import pluralize
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
+from manyhot.models.score_model import IDENTITY
 from manyhot.persistence import container
 
 MAX_PLOTTED_LABELS = 5  # labels with a panel of their own in the plot, the most frequent
@@ -30,6 +32,8 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     model = read_model(bundle)
     if plot is not None:
         save_chart(plot_reliability(reliability_panels(model)), plot)
+    if with_layers and not model.makes_scores:
+        raise InputError("has no layers: it decides on scores that come from another program", file=bundle)
     description = container.describe(bundle)
     encoder = model.encoder
     column_counts = (
@@ -49,7 +53,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
             **({"layers": layers(model)} if with_layers else {}),
         },
         "columns": column_counts,
-        "config": model.config.to_dict(),
+        "config": model.settings(),
         "report": {
             name: model.report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")
         },
@@ -110,9 +114,11 @@ def origin_lines(origin: dict[str, Any] | None) -> list[str]:
 
 def as_text(document: dict[str, Any], summary: str) -> str:
     """The same for people."""
+    networks = f"{document['n_members']} networks of {document['network']['weights_per_member']:,} weights"
+    if document["network"]["name"] == IDENTITY:
+        networks = "decisions on scores of another program"
     lines = [
-        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {document['n_members']} networks of "
-        f"{document['network']['weights_per_member']:,} weights",
+        f"{document['model']}: {document['bytes'] / 2**20:.1f} MiB, {networks}",
         *origin_lines(document["origin"]),
         "columns: " + ", ".join(f"{count} {kind}" for kind, count in document["columns"].items()),
         f"decision: {document['decision']}; out-of-fold: "

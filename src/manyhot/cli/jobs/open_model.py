@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import manyhot
 from manyhot.errors import InputError
 from manyhot.models.model import Model
 from manyhot.persistence import container, model_file
 from manyhot.persistence.extreme_model import is_extreme
+
+if TYPE_CHECKING:
+    from manyhot.estimators.base_classifier import BaseModelClassifier
 
 
 def read_model(bundle: Path) -> Model:
@@ -19,10 +23,10 @@ def read_model(bundle: Path) -> Model:
     return model_file.construct(contents, bundle, {})[0]
 
 
-def load_model(bundle: Path, text: Path | None = None) -> manyhot.MultiLabelClassifier:
+def load_model(bundle: Path, text: Path | None = None) -> BaseModelClassifier:
     """The classifier in a file; raise `InputError` for an extreme multi-label model."""
     classifier = manyhot.load(bundle, text=None if text is None else str(text))
-    if not isinstance(classifier, manyhot.MultiLabelClassifier):
+    if isinstance(classifier, manyhot.ExtremeMultiLabelClassifier):
         raise _unsupported_extreme(bundle)
     return classifier
 

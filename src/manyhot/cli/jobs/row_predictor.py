@@ -19,8 +19,8 @@ from manyhot.data.invalid_images import describe_invalid
 from manyhot.data.readers import ReadOptions
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.prediction_table import check_separator, id_series, prediction_frame
 from manyhot.estimators.read_options import model_read_options
 from manyhot.explanation.explain import explain_rows
@@ -46,7 +46,7 @@ class PredictionSettings:
 class RowPredictor(NamedTuple):
     """What it takes to predict the rows of a file."""
 
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier
+    classifier: BaseModelClassifier | ExtremeMultiLabelClassifier
     options: ReadOptions
     predict_chunk: ChunkPredictor
     chunk_rows: int | None  # that are read at once
@@ -55,7 +55,7 @@ class RowPredictor(NamedTuple):
 
 
 def row_predictor(
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
+    classifier: BaseModelClassifier | ExtremeMultiLabelClassifier,
     settings: PredictionSettings,
     suffix: str,
     on_notes: NoteCallback,
@@ -91,7 +91,7 @@ def row_predictor(
 
 
 def predict_table(
-    classifier: MultiLabelClassifier,
+    classifier: BaseModelClassifier,
     samples: Samples,
     n_before: int,
     explain_options: ReasonOptions | None = None,

@@ -13,8 +13,8 @@ from manyhot.data.readers import ReadOptions, read
 from manyhot.data.samples import Samples
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
-from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import unused_column_notes
 from manyhot.evaluation.report import ReportContext, measure_report
 from manyhot.models.model import Model
@@ -23,7 +23,7 @@ from manyhot.reports.model_page import ScoredRows
 
 
 def read_rows(
-    classifier: MultiLabelClassifier | ExtremeMultiLabelClassifier,
+    classifier: BaseModelClassifier | ExtremeMultiLabelClassifier,
     file: Path,
     options: ReadOptions,
     quiet: bool,
@@ -55,7 +55,7 @@ def score_rows(model: Model, samples: Samples, on_bad_image: str, quiet: bool) -
     scores = model.policy.calibrate(raw_scores)
     context = ReportContext(
         scores_from="new",
-        n_members=model.n_members,
+        n_members=model.n_members if model.makes_scores else None,
         notes=notes,
         raw_scores=None if model.policy.calibration.is_identity else raw_scores,
         decision_info=model.policy.describe(),

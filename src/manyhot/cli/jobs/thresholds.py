@@ -12,7 +12,7 @@ from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.errors import InputError
-from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.evaluation.report.text import cross_fit_note, printable, table, wrap
 from manyhot.files import file_lock
 from manyhot.models.decision_updates import current_decisions, undo_decisions
@@ -62,7 +62,7 @@ def run(
         print_change(classifier, bundle, output, before if is_changed or undo else None, dry_run, as_json)
 
 
-def _tune(classifier: MultiLabelClassifier, metric: str, params: Mapping[str, Any]) -> None:
+def _tune(classifier: BaseModelClassifier, metric: str, params: Mapping[str, Any]) -> None:
     flags = {"decision": "--metric", "decision_params": "--decision-params"}
     try:
         classifier.tune_thresholds(metric, **params)
@@ -72,7 +72,7 @@ def _tune(classifier: MultiLabelClassifier, metric: str, params: Mapping[str, An
         raise InputError(error.message, argument=flags[error.argument]) from None
 
 
-def _undo(classifier: MultiLabelClassifier, bundle: Path) -> None:
+def _undo(classifier: BaseModelClassifier, bundle: Path) -> None:
     try:
         undo_decisions(classifier.model_)
     except InputError as error:
@@ -80,7 +80,7 @@ def _undo(classifier: MultiLabelClassifier, bundle: Path) -> None:
 
 
 def print_change(
-    classifier: MultiLabelClassifier,
+    classifier: BaseModelClassifier,
     bundle: Path,
     output: Path | None,
     before: Mapping[str, Any] | None,
@@ -115,7 +115,7 @@ def _parse_pair(text: str) -> tuple[str, float]:
         raise InputError(f"got {text!r}, expected {expected}", argument="--set") from None
 
 
-def describe_model(classifier: MultiLabelClassifier, file: Path) -> dict[str, Any]:
+def describe_model(classifier: BaseModelClassifier, file: Path) -> dict[str, Any]:
     """The thresholds and rules in use, as plain values."""
     model = classifier.model_
     spread = model.policy.decision.spread

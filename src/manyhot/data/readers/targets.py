@@ -40,7 +40,7 @@ def extract_labels(
 ) -> ExtractedTargets:
     """The targets of a table, and which of its columns are no features."""
     columns = find_columns(frame, options, file_labels)
-    known_columns = [c for c in options.known_labels or () if c in frame.columns and c not in options.column_types]
+    known_columns = [c for c in _known_labels(options) if c in frame.columns]
     used_columns = tuple(dict.fromkeys([*columns, *known_columns]))
     if not columns:
         return ExtractedTargets(None, None, used_columns)
@@ -49,6 +49,11 @@ def extract_labels(
     else:
         targets, space, notes = try_labels(_targets_from_columns, frame[list(columns)], options=options)
     return ExtractedTargets(targets, space, used_columns, notes)
+
+
+def _known_labels(options: ReadOptions) -> tuple[str, ...]:
+    """The labels of a trained model, without those whose columns it takes as features."""
+    return tuple(name for name in options.known_labels or () if name not in options.column_types)
 
 
 def try_labels(read: Callable[..., Any], *args: Any, options: ReadOptions) -> Any:
@@ -68,7 +73,7 @@ def find_columns(
     names = frame.columns
     spec = options.labels
     if spec is None:
-        candidates = file_labels if file_labels is not None else options.known_labels or ()
+        candidates = file_labels if file_labels is not None else _known_labels(options)
         matches = tuple(name for name in candidates if name in names)
         if matches or not options.require_labels:
             return matches

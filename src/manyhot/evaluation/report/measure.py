@@ -34,6 +34,8 @@ FORMAT = 1
 SCORES_FROM = {
     "out_of_fold": "Scores are out-of-fold: each row is scored only by networks that were not trained on it.",
     "held_out": "Scores are of rows that were held out of training.",
+    "supplied": "Scores were made by another program and handed in. The figures hold if no row was scored by a model "
+    "that was trained on it: scores of training rows flatter. Thresholds and calibration are cross-fitted.",
     "new": "Scores are of the rows given for evaluation.",
     "training": "The model was trained on these rows, so every score here is far too good.",
 }

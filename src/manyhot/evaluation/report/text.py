@@ -187,7 +187,7 @@ def _label_table(labels: Sequence[Mapping[str, Any]], max_rows: int) -> str:
 def cross_fit_note(report: Mapping[str, Any]) -> str:
     """What the figures of labels rest on, where the thresholds beside them are not those that decided the rows."""
     scores, decision = report["scores"], report["policy"].get("decision")
-    is_held_out = scores["from"] in ("out_of_fold", "held_out") and not scores["is_tuned_here"]
+    is_held_out = scores["from"] in ("out_of_fold", "held_out", "supplied") and not scores["is_tuned_here"]
     is_half = all(row["threshold"] == 0.5 for row in report["labels"])  # what "auto" comes back to
     if not is_held_out or is_half or decision in (None, *UNTUNED):
         return ""

@@ -2,6 +2,7 @@
 
 function showTraining(page) {
   const view = document.getElementById("training-view");
+  if (!view) return; // nothing was trained
   const training = page.training;
   if (!training) {
     view.append(el("p", {}, "The model file has no training curves (it was saved without evidence)."));
