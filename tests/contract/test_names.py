@@ -123,6 +123,7 @@ COMMANDS = [
     "guarantee",
     "label-errors",
     "inspect",
+    "export",
     "serve",
 ]
 DOCUMENTS = [
