@@ -92,8 +92,8 @@ def draw_rows(encoder: Encoder, inputs: Sequence[Input], n_rows: int) -> dict[st
             rows[one.name] = generator.integers(0, encoder.vocabularies[str(one.block)], shape, dtype=np.int32)
         else:
             rows[one.name] = generator.standard_normal(shape).astype(TYPES[one.type_name])
-    if NUMBERS in rows and not encoder.takes_arrays and next(one for one in inputs if one.name == NUMBERS).block is None:
-        columns = next(one.columns for one in inputs if one.name == NUMBERS)
+    columns = next((one.columns for one in inputs if one.name == NUMBERS and one.block is None), ())
+    if columns:
         scaled = list(getattr(encoder, "scaled_columns", encoder.names))
         places = [scaled.index(name) for name in columns]
         numbers = encoder.scale.center[places] + 2 * encoder.scale.scale[places] * rows[NUMBERS]
