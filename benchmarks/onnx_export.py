@@ -1,11 +1,12 @@
-"""One row and many through ONNX Runtime beside `predict_proba`, for a table and for images; sizes, seconds of an export.
+"""One row and many through ONNX Runtime beside `predict_proba`, for a table and for images; sizes, seconds to export.
 
 Usage: python benchmarks/onnx_export.py [--rows 100000] [--train-rows 3000] [--repeats 5] [--threads 0] [--out FILE]
-The table has 16 numbers, 2 categories of 12 levels and 10 labels, and default settings; images are 32 x 32 with 3 labels,
-the network "resnet" with two members, and a hundredth of the rows. Each way is warmed up, then one row is predicted 200
-times (median, and the 90th percentile) and all rows `--repeats` times (the quickest). `--threads` are ONNX Runtime's; 0
-leaves them to it. Rows are made before the clock starts, in the form that each way takes: a frame of Polars, and arrays.
-Also written down: bytes of both files, the largest difference of a probability, how many labels differ.
+The table has 16 numbers, 2 categories of 12 levels and 10 labels, and default settings; images are 32 x 32 with 3
+labels, the network "resnet" with two members, and a hundredth of the rows. Each way is warmed up, then one row is
+predicted 200 times (median, and the 90th percentile) and all rows `--repeats` times (the quickest). `--threads` are
+ONNX Runtime's; 0 leaves them to it. Rows are made before the clock starts, in the form that each way takes: a frame
+of Polars, and arrays. Also written down: bytes of both files, the largest difference of a probability, how many labels
+differ.
 """
 
 import argparse
@@ -36,7 +37,11 @@ def table(n_rows: int, seed: int) -> tuple[pl.DataFrame, dict[str, np.ndarray], 
     frame = pl.DataFrame(numbers, schema=[f"x{k}" for k in range(16)])
     frame = frame.with_columns(pl.Series("a", kinds[:, 0].tolist()), pl.Series("b", kinds[:, 1].tolist()))
     logits = numbers @ np.random.default_rng(7).normal(size=(16, 10)) - 2 + 2 * (kinds[:, :1] == LEVELS[0])
-    return frame, {"numbers": numbers, "categories": kinds.astype(object)}, logits > generator.logistic(size=(n_rows, 10))
+    return (
+        frame,
+        {"numbers": numbers, "categories": kinds.astype(object)},
+        logits > generator.logistic(size=(n_rows, 10)),
+    )
 
 
 def pictures(n_rows: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:

@@ -74,7 +74,9 @@ def block_encoder(**shapes):
 def policy(n_labels=3, names=NAMES, thresholds=(0.3, 0.5, 0.6), **given):
     space = LabelSpace(tuple(names))
     decision = Fixed().with_thresholds(Thresholds(np.resize(thresholds, n_labels)))
-    return DecisionPolicy(space, given.pop("calibration", Calibration.none(n_labels)), **{"decision": decision, **given})
+    return DecisionPolicy(
+        space, given.pop("calibration", Calibration.none(n_labels)), **{"decision": decision, **given}
+    )
 
 
 def build(encoder, network="mlp", settings=None, n_members=2, own_policy=None, dtype="float32", **config):

@@ -96,7 +96,7 @@ def test_calibration(kinds, taxonomy, rank):
 @pytest.mark.parametrize("name", DECISIONS)
 def test_every_decision(name):
     settings = {"top_k": {"k": 2}, "precision": {"min_precision": 0.6}, "recall": {"min_recall": 0.6}}
-    settings |= {"cost": {"false_positive": 1.0, "false_negative": 2.0}, "fbeta_macro": {"beta": 2.0}}
+    settings |= {"cost": {"false_positive_cost": 1.0, "false_negative_cost": 2.0}, "fbeta_macro": {"beta": 2.0}}
     targets = Targets(SCORES[2] > GENERATOR.random(SCORES[2].shape))
     try:
         decision = build_decision(name, settings.get(name), LabelSpace(NAMES))

@@ -105,7 +105,8 @@ def test_a_table(columns, tmp_path):
     described = onnx_file.export(model, tmp_path / "model.onnx")
     assert described["comparison"]["max_difference"] < 1e-5
     new = TABLE[::-1].with_columns(
-        pl.Series("kind", [*["never seen", "", "köln"], *TABLE["kind"][3:]]), pl.Series("energy", [None] + [1e300] * 399)
+        pl.Series("kind", [*["never seen", "", "köln"], *TABLE["kind"][3:]]),
+        pl.Series("energy", [None] + [1e300] * 399),
     )
     rows = {name: one for name, one in table_rows(new, encoder).items() if one.shape[1]} if len(columns) > 1 else None
     if rows is None:
@@ -223,9 +224,7 @@ HOSTILE = ('"', "a,b\n", "\\u0000 \ud800", "thresholds", "名前 🎵", "x" * 50
 def test_hostile_names_survive(tmp_path):
     types = dict.fromkeys(HOSTILE[:2], "numeric") | dict.fromkeys(HOSTILE[3:], "categorical")
     cells = ["", "ünï\t", '"', "a" * 1000] * 5
-    frame = pl.DataFrame(
-        {name: NORMAL(size=20) if kind == "numeric" else cells for name, kind in types.items()}
-    )
+    frame = pl.DataFrame({name: NORMAL(size=20) if kind == "numeric" else cells for name, kind in types.items()})
     encoder = TableEncoder(types).fit(frame)
     model = build(encoder, own_policy=policy(6, HOSTILE))
     onnx_file.export(model, tmp_path / "model.onnx")
@@ -309,7 +308,9 @@ def test_a_file_that_would_answer_otherwise_is_not_written(tmp_path, monkeypatch
 def test_a_steep_isotonic_map_is_no_reason_to_refuse(tmp_path):
     model = build(block_encoder(features=(7,)))
     score = float(np.median(model.scorer().scores({"features": comparison_rows(model)})[:, 0]))
-    steep = Curve(np.array([score, np.nextafter(np.float32(score), np.float32(1), dtype=np.float32)], float), [0.1, 0.9])
+    steep = Curve(
+        np.array([score, np.nextafter(np.float32(score), np.float32(1), dtype=np.float32)], float), [0.1, 0.9]
+    )
     curve = Curve(steep.x, np.array(steep.y))
     calibration = Calibration((ISOTONIC, "none", "none"), np.tile((1.0, 1.0, 0.0), (3, 1)), {0: curve})
     model.policy = policy(calibration=calibration)

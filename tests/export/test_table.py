@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import scipy.sparse as sp
@@ -19,7 +20,7 @@ from manyhot.export.labels import why_not
 from tests.export.models import block_encoder, image_encoder, policy, table_encoder
 
 TEXT = (Path(__file__).parents[2] / "docs/onnx.md").read_text()
-ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", TEXT.split("## What is exported")[1], flags=re.MULTILINE)[2:])
+ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", TEXT.split("## What is exported")[1], flags=re.MULTILINE)[1:])
 PAIRS = (("quiet", "loud"),)
 
 
@@ -57,7 +58,7 @@ def test_encoders(row, encoder):
     ("row", "one"),
     [
         ("thresholds, tuned or set by hand", policy()),
-        ("`top_k`", policy(decision=TopK(1).fit([[0.1, 0.2, 0.3]], Targets([[True, False, True]])))),
+        ("`top_k`", policy(decision=TopK(1).fit(np.full((1, 3), 0.5), Targets(np.array([[True, False, True]]))))),
         ("taxonomy", policy(taxonomy=PAIRS)),
         ("rule `implies`", policy(rules=Rules(implies=PAIRS))),
         ("rule `exclusive`", policy(rules=Rules(exclusive=PAIRS))),

@@ -55,7 +55,9 @@ def _spread(t: Translator, x: str, shape: Sequence[Any], steps: Sequence[int]) -
     return t.graph.node("Slice", joined, t.graph.constant([0] * len(edges), np.int64), t.graph.constant(ends), axes)
 
 
-def _pool(t: Translator, params: Mapping[str, Any], values: list[Value], result: Any, operator: str, **more: Any) -> str:
+def _pool(
+    t: Translator, params: Mapping[str, Any], values: list[Value], result: Any, operator: str, **more: Any
+) -> str:
     value = values[0]
     sizes, steps, padding = params["window_dimensions"], params["window_strides"], params["padding"]
     dilation = params["window_dilation"]

@@ -167,11 +167,6 @@ def _squeeze(t: Translator, params: Mapping[str, Any], values: list[Value], resu
     return t.emit("Squeeze", t.name(value), axes, result=result, stored=stored)
 
 
-def _expand_dims(t: Translator, params: Mapping[str, Any], values: list[Value], result: Any) -> Value:
-    axes = t.graph.constant(params["dimensions"], np.int64)
-    return t.emit("Unsqueeze", t.whole(values[0]), axes, result=result)
-
-
 def _transpose(t: Translator, params: Mapping[str, Any], values: list[Value], result: Any) -> Value:
     (value,) = values
     order = [int(axis) for axis in params["permutation"]]
@@ -359,7 +354,6 @@ OPERATIONS: dict[str, Operation] = {
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
-    "expand_dims": _expand_dims,
     "transpose": _transpose,
     "concatenate": _concatenate,
     "stack": _stack,

@@ -6,7 +6,6 @@ computed here and now.
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -127,5 +126,3 @@ def trace(function: Callable[..., Any], leaves: Any, shapes: Mapping[str, tuple[
     except Exception as error:  # a model of the user's own raises whatever it likes
         reason = str(error).split("\n", 1)[0]
         raise InputError(f"the network cannot be traced for a batch of any size: {reason}") from error
-
-

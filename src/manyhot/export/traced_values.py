@@ -12,8 +12,8 @@ import numpy as np
 class Value:
     """An array that is known, or the name of what a node gives.
 
-    `shape` is the shape in the program, with a symbol for the batch; `stored` is what there is, where an axis of length 1
-    may stand for a longer one: ONNX's elementwise operators broadcast as NumPy's do, so few values have to be repeated.
+    `shape` is the shape in the program, with a symbol for the batch; `stored` is what there is, where an axis of length
+    1 may stand for a longer one: ONNX's elementwise operators broadcast as NumPy's do, so few values are repeated.
     """
 
     shape: tuple[Any, ...]
