@@ -33,7 +33,8 @@ def test_a_file_answers_as_predict_does(manyhot, bundle, tmp_path):
     assert described["bytes"] == (tmp_path / "songs.onnx").stat().st_size
     told = {one.key: json.loads(one.value) for one in onnx.load(tmp_path / "songs.onnx").metadata_props}
     assert told == {f"manyhot.{k}": v for k, v in described.items() if k not in ("output", "bytes", "comparison")}
-    answers, frame, clf = run(tmp_path / "songs.onnx", rows_of(described, songs())), songs(), load(bundle)
+    clf = load(bundle)
+    answers, frame = run(tmp_path / "songs.onnx", rows_of(described, songs())), songs().select(clf.feature_names_in_)
     np.testing.assert_allclose(answers["probabilities"], clf.predict_proba(frame), atol=1e-5)
     np.testing.assert_array_equal(answers["labels"], clf.predict(frame))
 

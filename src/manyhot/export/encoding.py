@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import use_dtype
-from manyhot.encoders import Encoder
+from manyhot.encoders import Encoder, MatrixEncoder
 from manyhot.encoders.categories import Category
 from manyhot.encoders.scaling import CLIP, MAX_ABS, Scale
 from manyhot.errors import InputError
@@ -122,7 +122,7 @@ def write_encoder(graph: Graph, encoder: Encoder, inputs: Sequence[Input]) -> di
     if blocks:
         return blocks
     parts = []
-    if not encoder.column_types:
+    if isinstance(encoder, MatrixEncoder):
         parts = _numbers(graph, names[NUMBERS], encoder.scale, encoder.gaps)
     elif encoder.numeric_columns or encoder.categorical_columns:
         parts = _table(graph, encoder, names.get(NUMBERS), names.get(CATEGORIES))

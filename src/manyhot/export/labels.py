@@ -21,7 +21,7 @@ SMALLEST = float(np.finfo(np.float32).smallest_normal)
 def why_not(policy: DecisionPolicy) -> str | None:
     """Why a model's own decision is not written, in words; None where it is."""
     decision, rules = policy.decision, policy.rules
-    if policy.guarantee is None and not _is_topk(policy) and not _has_thresholds(decision):
+    if policy.guarantee is None and not isinstance(decision, TopK) and not _has_thresholds(decision):
         return f"the decision {decision.name!r} looks at more than thresholds"
     has_implications = bool(rules.implies or policy.taxonomy)
     others = [("exclusive", bool(rules.exclusive)), ("min_labels", bool(rules.min_labels))]
@@ -38,7 +38,7 @@ def why_not(policy: DecisionPolicy) -> str | None:
 def write_labels(graph: Graph, scores: str, policy: DecisionPolicy, rank: int) -> str:
     """`DecisionPolicy.decide`: calibrated scores float32 (n, ..., l) to bool of the same shape."""
     n_labels, limits = len(policy.space), None
-    if _is_topk(policy):
+    if policy.guarantee is None and isinstance(policy.decision, TopK):
         decided = _first(graph, scores, min(policy.decision.k, n_labels))
     else:
         limits = graph.constant(policy.thresholds, np.float64, name=THRESHOLDS)
@@ -62,10 +62,6 @@ def write_labels(graph: Graph, scores: str, policy: DecisionPolicy, rank: int) -
     return decided
 
 
-def _is_topk(policy: DecisionPolicy) -> bool:
-    return policy.guarantee is None and type(policy.decision) is TopK
-
-
 def _has_thresholds(decision: Decision) -> bool:
     return type(decision).apply is Decision.apply and type(decision).limits is Decision.limits
 
@@ -86,9 +82,9 @@ def _first(graph: Graph, values: str, k: int) -> str:
 
 def _margins(graph: Graph, scores: str, limits: str | None, decided: str) -> str:
     """`Decision.margins`: logit(score) - logit(threshold), float32, 0 or more where decided."""
-    if limits is None:  # the lowest score that is answered, in each row
-        answered = graph.node("Where", decided, scores, graph.constant(1, np.float32))
-        lowest = graph.node("ReduceMin", answered, graph.constant([-1], np.int64), keepdims=1)
+    if limits is None:  # the lowest score that is decided_scores, in each row
+        decided_scores = graph.node("Where", decided, scores, graph.constant(1, np.float32))
+        lowest = graph.node("ReduceMin", decided_scores, graph.constant([-1], np.int64), keepdims=1)
         limits = graph.cast(lowest, np.float64)
     difference = graph.node("Sub", _logit(graph, graph.cast(scores, np.float64)), _logit(graph, limits))
     zero = graph.constant(0, np.float32)
@@ -124,8 +120,8 @@ def _choose(
         added = _first(graph, margins, min_labels)
         decided = graph.node("Or", decided, added if possible is None else graph.node("And", added, possible))
     if max_labels is not None and max_labels < n_labels:
-        kept = _first(graph, graph.node("Where", decided, margins, impossible), max_labels)
-        decided = graph.node("And", decided, kept)
+        highest = _first(graph, graph.node("Where", decided, margins, impossible), max_labels)
+        decided = graph.node("And", decided, highest)
     return decided
 
 

@@ -211,7 +211,7 @@ def _dynamic_slice(t: Translator, params: Mapping[str, Any], values: list[Value]
     cuts = {}
     for axis, (start, size) in enumerate(zip(starts, params["slice_sizes"], strict=True)):
         if size != value.shape[axis]:
-            first = min(max(int(start.array), 0), value.shape[axis] - size)  # type: ignore[arg-type]
+            first = min(max(int(np.asarray(start.array)), 0), value.shape[axis] - size)
             cuts[axis] = (first, first + size, 1)
     return Value(tuple(result.shape), tuple(result.shape), value.dtype, name=_cut(t, value, cuts))
 
@@ -304,8 +304,8 @@ def _gather(t: Translator, params: Mapping[str, Any], values: list[Value], resul
         starts = dict(zip(axes, np.broadcast_to(places.array, places.shape).tolist(), strict=True))
         return _one_place(t, table, starts, params, shape)
     first, last, n_axes = axes[0], axes[-1], len(table.shape)
-    kept = (*range(first), *range(first + len(places.shape) - 1, len(shape)))
-    is_usual = is_collapsed and axes == tuple(range(first, last + 1)) and tuple(numbers.offset_dims) == kept
+    offsets = (*range(first), *range(first + len(places.shape) - 1, len(shape)))
+    is_usual = is_collapsed and axes == tuple(range(first, last + 1)) and tuple(numbers.offset_dims) == offsets
     is_usual = is_usual and all(sizes[k] == table.shape[k] for k in range(n_axes) if k not in axes)
     if not is_usual or numbers.operand_batching_dims or (len(axes) > 1 and places.array is None):
         raise InputError("the network takes places that depend on the row, which no export writes")

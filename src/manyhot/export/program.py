@@ -32,6 +32,8 @@ class Translator:
         batch_input: An input of the graph, whose first axis has the size of the batch.
     """
 
+    graph: Graph
+
     def __init__(self, graph: Graph, batch_input: str) -> None:
         self.graph, self._batch_input = graph, batch_input
 
@@ -44,7 +46,8 @@ class Translator:
 
         def look_up(variable: Any) -> Value:
             if isinstance(variable, core.Literal):
-                return known(np.asarray(variable.val, variable.aval.dtype))
+                result: Any = variable.aval
+                return known(np.asarray(variable.val, result.dtype))
             return found[variable]
 
         for equation in program.eqns:
