@@ -82,7 +82,7 @@ def _first(graph: Graph, values: str, k: int) -> str:
 
 def _margins(graph: Graph, scores: str, limits: str | None, decided: str) -> str:
     """`Decision.margins`: logit(score) - logit(threshold), float32, 0 or more where decided."""
-    if limits is None:  # the lowest score that is decided_scores, in each row
+    if limits is None:  # the lowest score that is decided for, in each row
         decided_scores = graph.node("Where", decided, scores, graph.constant(1, np.float32))
         lowest = graph.node("ReduceMin", decided_scores, graph.constant([-1], np.int64), keepdims=1)
         limits = graph.cast(lowest, np.float64)
