@@ -41,7 +41,7 @@ def here(tmp_path, bundle, monkeypatch):
     """A folder with rows and a model under names that every command could write to."""
     for name in ("rows.csv", "rows.svg", "rows.html"):
         songs().write_csv(tmp_path / name)
-    for name in ("model.csv", "model.svg", "model.html"):
+    for name in ("model.csv", "model.svg", "model.html", "model.onnx"):
         shutil.copy(bundle, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -63,6 +63,7 @@ COMMANDS = [
     (["label-errors", "model.csv", "-o"], "--output", "model.csv", "the model"),
     (["guarantee", "model.csv", "rows.csv", "--miss-rate", 0.2, "-o"], "--output", "rows.csv", "the rows"),
     (["inspect", "model.svg", "--plot"], "--plot", "model.svg", "the model"),
+    (["export", "model.onnx", "-o"], "--output", "model.onnx", "the model"),
     (["check", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
     (["cv", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
     (["compare-heads", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),

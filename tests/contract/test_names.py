@@ -124,6 +124,7 @@ COMMANDS = [
     "guarantee",
     "label-errors",
     "inspect",
+    "export",
     "serve",
 ]
 DOCUMENTS = [

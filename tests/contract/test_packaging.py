@@ -59,6 +59,7 @@ def test_floors_pin_every_dependency_at_the_lowest_version_that_it_declares():
         *extras["excel"],
         *extras["pictures"],
         *extras["ray"],
+        *extras["onnx"],
     ]
     for requirement in map(Requirement, declared):
         assert f">={pinned[requirement.name]}" in map(str, requirement.specifier), requirement

@@ -280,6 +280,23 @@ def inspect(
     """Show what a model contains. --plot draws its calibration curves, before and after calibration."""
 
 
+@command(epilog="Example: manyhot export songs.manyhot -o songs.onnx")
+def export(
+    bundle: Bundle,
+    output: Annotated[
+        Path | None, flag(OUTPUT, "ONNX file to write.", "--output", "-o", metavar="FILE", default="MODEL.onnx")
+    ] = None,
+    encoder: Annotated[
+        bool,
+        flag(OUTPUT, "Encode rows in the file; otherwise it takes what the encoder makes of them."),
+    ] = True,
+    calibrated: Annotated[bool, flag(OUTPUT, "Give calibrated probabilities.")] = True,
+    labels: Annotated[bool, flag(OUTPUT, "Give predicted labels too.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Write a model as an ONNX file. Other runtimes read it, with labels and thresholds inside (docs/onnx.md)."""
+
+
 @command(epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot")
 def serve(
     bundles: Annotated[

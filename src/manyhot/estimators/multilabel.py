@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from manyhot import engine, explanation, models, persistence, reports
+from manyhot import engine, explanation, export, models, persistence, reports
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.text import CUSTOM_TEXT
 from manyhot.config.training import CUSTOM, TrainingConfig
@@ -399,6 +399,30 @@ class MultiLabelClassifier(BaseModelClassifier):
         """The layers of one member, as Keras shows them."""
         check_is_fitted(self)
         return self.model_.summary()
+
+    def export_onnx(
+        self, path: str | Path, encoder: bool = True, calibrated: bool = True, labels: bool = True
+    ) -> dict[str, Any]:
+        """Write an ONNX file, which other runtimes read; docs/onnx.md says what it takes and gives.
+
+        Args:
+            path: Where to; a file there is replaced only when the new one is complete.
+            encoder: Whether the file encodes rows: numbers scaled, categories from their texts. Without, it takes the
+                blocks that the encoder makes of rows, which is the only way for texts and sparse rows.
+            calibrated: Whether `probabilities` are those of `predict_proba`, or uncalibrated ones.
+            labels: Whether there is an output `labels` too, which decides as `predict` does.
+
+        Returns:
+            What the file says of itself (inputs, labels, thresholds, decision, versions), and under "comparison" the
+            number of rows on which it was compared with this model and the largest difference of a probability; None
+            where ONNX Runtime is not installed.
+
+        Raises:
+            InputError: An encoder, a network or a decision that an ONNX file does not hold; onnx is not installed.
+            OutputError: A file that cannot be written.
+        """
+        check_is_fitted(self)
+        return export.onnx_file.export(self.model_, path, encoder, calibrated, labels)
 
     def _configs(self) -> tuple[TrainingConfig, RuntimeConfig]:
         """The settings of one fit, validated, with its seed."""

@@ -19,6 +19,7 @@ from manyhot.models.cross_fitting import Features
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.network_spec import NetworkSpec
 from manyhot.models.origin import Origin
+from manyhot.models.saved_file import SavedFile
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ class Model:
 
     def __post_init__(self) -> None:
         self._scorer: engine.Scorer | None = None
+        self.saved_file: SavedFile | None = None  # where it was read from, or written to
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_scorer": None}
+        return {**self.__dict__, "_scorer": None, "saved_file": None}
 
     @property
     def n_members(self) -> int:

@@ -28,6 +28,7 @@ from manyhot.evaluation.report import to_text
 from manyhot.models.evidence import OutOfFoldResults, TrainingRows
 from manyhot.models.model import EarlierDecisions, Model
 from manyhot.models.network_spec import taxonomy_levels
+from manyhot.models.saved_file import SavedFile
 from manyhot.models.score_model import make_score_model
 from manyhot.models.segmentation.model import PixelModel
 from manyhot.persistence import container
@@ -68,11 +69,14 @@ def save(model: Model, path: str | Path, metadata: Mapping[str, Any], with_evide
     arrays |= {f"calibration/{name}": array for name, array in policy_arrays.items()}
     arrays |= weight_arrays(model.weights, model.network.n_tables)
     container.write(path, document, arrays | ({} if evidence is None else _evidence_arrays(evidence)))
+    model.saved_file = SavedFile.of(model, path)
 
 
 def construct(contents: Contents, path: str | Path, custom_objects: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
     """Read the model and the facts that were saved with it."""
-    return read_all(contents, path, partial(_construct, custom_objects=custom_objects))
+    model, metadata = read_all(contents, path, partial(_construct, custom_objects=custom_objects))
+    model.saved_file = SavedFile.of(model, path)
+    return model, metadata
 
 
 def read_all(contents: Contents, path: str | Path, read: Callable[[DocumentReader], Result]) -> Result:

@@ -1,0 +1,1 @@
+from . import onnx_file as onnx_file
