@@ -115,8 +115,8 @@ def check_target(target: Path) -> None:
         if not stat.S_ISDIR(os.stat(folder).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(folder, os.W_OK | os.X_OK):
-            is_fixed = hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-            raise OSError(errno.EROFS if is_fixed else errno.EACCES, "")
+            number = errno.EROFS if _is_on_fixed_system(folder) else errno.EACCES
+            raise OSError(number, os.strerror(number))
     except OutputError:
         raise
     except OSError as error:
@@ -175,8 +175,15 @@ def _existing_status(target: Path) -> os.stat_result | None:
     if not stat.S_ISREG(old.st_mode):
         raise OutputError(f"{target} could not be written: it is not a regular file")
     if not os.access(target, os.W_OK):
+        if _is_on_fixed_system(target):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         raise OutputError(f"{target} could not be written: it is write-protected; choose another name")
     return old
+
+
+def _is_on_fixed_system(path: Path) -> bool:
+    """Whether a path is on a file system that is read-only."""
+    return sys.platform != "win32" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _open_folder(folder: Path) -> int | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 # Commands register themselves in this order, which is that of `--help`.
 from manyhot.cli import training_commands  # isort: split
@@ -15,8 +14,8 @@ from manyhot.cli import model_commands
 from manyhot.cli.app import app
 from manyhot.cli.command_line import words_of_command
 from manyhot.cli.signals import StoppedError, ended_by_signals
-from manyhot.errors import InputError, ManyhotError, OutputError, panics_become
-from manyhot.files import describe_os_error
+from manyhot.cli.standard_output import checked_output, silence_output
+from manyhot.errors import InputError, ManyhotError, panics_become
 
 __all__ = ["app", "main", "model_commands", "training_commands"]
 
@@ -30,7 +29,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> None:
     try:
         words = list(sys.argv[1:] if args is None else args)
-        with words_of_command(words), panics_become(InputError), _flushed_output():
+        with words_of_command(words), panics_become(InputError), checked_output():
             app(args=words, prog_name="manyhot")
     except ManyhotError as error:
         _print_error(str(error))
@@ -41,36 +40,12 @@ def _run(args: Sequence[str] | None) -> None:
         sys.exit(stopped.exit_code)
     except BrokenPipeError:
         # who reads our output has enough; nothing more can be said to them
-        _silence_output()
+        silence_output()
         sys.exit(0)
     except Exception as error:  # the last door: a person gets one line, a developer the rest
         first_line = str(error).splitlines()[0] if str(error) else "no message"
         _print_error(f"unexpected error: {type(error).__name__}: {first_line} (set MANYHOT_DEBUG=1 for the traceback)")
         sys.exit(1)
-
-
-@contextmanager
-def _flushed_output() -> Iterator[None]:
-    """Raise `OutputError` where standard output, which may be a file on a full disk, does not take what was printed."""
-    try:
-        yield
-    except (BrokenPipeError, ManyhotError):
-        raise
-    except (SystemExit, OSError):
-        try:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # what failed before fails again
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            _silence_output()
-            raise OutputError(f"standard output could not be written: {describe_os_error(error)}") from None
-        raise
-
-
-def _silence_output() -> None:
-    """Let nothing be said about standard output when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(message: str) -> None:
