@@ -69,4 +69,3 @@ def silence_output() -> None:
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
     os.close(descriptor)
-

@@ -264,9 +264,7 @@ def _open_unnamed(folder: Path) -> IO[bytes]:
 
 
 def _disk_error(folder: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{folder} could not be written to: {describe_os_error(error)} (stream_folder, --stream-folder)"
-    )
+    return OutputError(f"{folder} could not be written to: {describe_os_error(error)} (stream_folder, --stream-folder)")
 
 
 @contextmanager
