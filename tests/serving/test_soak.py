@@ -1,4 +1,4 @@
-"""Many requests of every kind, right and wrong, while models are loaded anew: memory stays level, no mistake of ours."""
+"""Requests of every kind, right and wrong, while models are loaded anew: memory stays level, no mistake of ours."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ def mixed_requests():
         *(request("GET", path) for path in ("/openapi.json", "/report", "/models/matrix/ready", "/")),
     ]
     good = {"rows": rows[:1]}
-    return found + [
+    found += [
         request("POST", "/predict", b'{"rows": [', statuses=(400,)),
         request("POST", "/predict", b"\xff\xfe", statuses=(400,)),
         request("POST", "/predict", {"rows": [{**rows[0], "tempo": "fast"}]}, statuses=(422,)),
@@ -87,6 +87,7 @@ def mixed_requests():
         request("POST", "/predict", b" " * 70_000, statuses=(400,)),
         Request(b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 99999999999\r\n\r\n", (401, 413)),
     ]
+    return found
 
 
 class Client:
