@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyhot import files
+from manyhot.errors import OutputError
 from manyhot.files import file_lock, write_file
 
 ADD = """
@@ -66,6 +67,50 @@ def test_leftovers_of_the_same_file_are_removed_a_day_later(tmp_path):
     assert all(path.exists() for path in kept)
     write_file(tmp_path / "other.csv", b"new")
     assert not kept[1].exists()
+
+
+def test_locks_of_killed_processes_are_removed_a_day_later(tmp_path):
+    lock = write_old(tmp_path / ".model.manyhot.lock", files.LEFTOVER_SECONDS - 60)
+    write_file(tmp_path / "model.manyhot", b"new")
+    assert lock.exists()  # another process may hold it
+    write_old(lock, files.LEFTOVER_SECONDS + 60)
+    write_file(tmp_path / "model.manyhot", b"new")
+    assert not lock.exists()
+    write_old(lock, files.LEFTOVER_SECONDS + 60)
+    with file_lock(tmp_path / "model.manyhot"):
+        write_file(tmp_path / "model.manyhot", b"new")
+        assert lock.exists()  # however old it is
+    assert not lock.exists()
+
+
+def test_files_that_were_written_are_noted(tmp_path, monkeypatch):
+    with files.noted_writes() as noted:
+        write_file(tmp_path / "a", b"a")
+        with pytest.raises(OutputError):
+            write_file(tmp_path / "missing" / "b", b"b")
+        assert noted == [tmp_path / "a"]
+        real = os.replace
+
+        def interrupted(*paths):
+            real(*paths)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_file(tmp_path / "c", b"c")
+    assert noted == [tmp_path / "a", tmp_path / "c"]
+
+
+def test_a_target_is_refused_before_the_work(tmp_path):
+    files.check_target(tmp_path / "new.svg")
+    (tmp_path / "file").write_bytes(b"")
+    for target, word in (
+        (tmp_path / "missing" / "new.svg", "does not exist; create it first"),
+        (tmp_path / "file" / "new.svg", "is a file"),
+        (tmp_path, "it is a folder"),
+    ):
+        with pytest.raises(OutputError, match=word):
+            files.check_target(target)
 
 
 def test_scratch_folders_of_killed_processes_are_removed_a_day_later(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,6 +63,8 @@ def set_compilation_cache(enabled: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return  # a read-only home is no reason not to train
+    # A program that a killed process wrote by half, or a full disk, costs the time to compile it, and no word.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry", UserWarning)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from manyhot.errors import OutputError
@@ -28,6 +29,7 @@ else:
 LEFTOVER_SECONDS = 24 * 3600  # after this long, a temporary file is one of a killed process
 _OWNER = ".owner"  # in a scratch folder, locked by the process that made it
 _CHUNK_BYTES = 2**24
+_NOTED: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
 TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 """Name of a file that is being written; the group is `temporary_stem` of what it will be."""
 _ADVICE = {
@@ -47,7 +49,7 @@ _ADVICE = {
 def atomic_write(target: Path) -> Iterator[int]:
     """A descriptor to write to; what was written takes the target's place only when all went well."""
     folder = temporary = None
-    replaced = False
+    is_made = is_replaced = False
     try:
         old = _existing_status(target)
         _remove_leftovers(target)
@@ -55,6 +57,7 @@ def atomic_write(target: Path) -> Iterator[int]:
         temporary = target.parent / f".{temporary_stem(target)}.{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(temporary, flags, 0o666)  # less the umask, as for any new file
+        is_made = True
         try:
             yield descriptor
             if old is not None:
@@ -63,21 +66,66 @@ def atomic_write(target: Path) -> Iterator[int]:
         finally:
             os.close(descriptor)
         os.replace(temporary, target)
-        replaced = True
+        is_replaced = True
         if folder is not None:
             _sync_folder(folder)
     except OutputError:
         raise
     except OSError as error:
-        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
-        problem = "was written, but may not survive a power failure" if replaced else "could not be written"
-        raise OutputError(f"{target} {problem}: {reason}") from error
+        problem = "was written, but may not survive a power failure" if is_replaced else "could not be written"
+        raise OutputError(f"{target} {problem}: {describe_os_error(error)}") from error
     finally:
-        if temporary is not None and not replaced:
-            with suppress(OSError):
-                os.unlink(temporary)
+        if temporary is not None:
+            _finish(temporary, target, is_made)
         if folder is not None:
             os.close(folder)
+
+
+def _finish(temporary: Path, target: Path, is_made: bool) -> None:
+    """Remove a file that has not taken the target's place; note the target where it has.
+
+    A signal may come right behind `os.replace`, so that only the folder knows whether it has.
+    """
+    try:
+        os.unlink(temporary)
+    except FileNotFoundError:
+        noted = _NOTED.get()
+        if is_made and noted is not None:
+            noted.append(target)
+    except OSError:
+        pass
+
+
+@contextmanager
+def noted_writes() -> Iterator[list[Path]]:
+    """The files that the body, in this thread, has written so far."""
+    noted: list[Path] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
+
+
+def check_target(target: Path) -> None:
+    """Refuse, before long work, what `atomic_write` would refuse after it: `OutputError`."""
+    folder = target.parent
+    try:
+        _existing_status(target)
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            number = errno.EROFS if _is_on_fixed_system(folder) else errno.EACCES
+            raise OSError(number, os.strerror(number))
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{target} could not be written: {describe_os_error(error)}") from error
+
+
+def describe_os_error(error: OSError) -> str:
+    """What the system said of a write, with advice where there is some."""
+    return _ADVICE.get(error.errno or 0, error.strerror or str(error))
 
 
 def temporary_stem(target: Path) -> str:
@@ -88,10 +136,22 @@ def temporary_stem(target: Path) -> str:
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed processes left of the same file, once it is so old that no process still writes it."""
     latest = time.time() - LEFTOVER_SECONDS
+    _remove_lock(_lock_path(target), latest)
     for path in _leftovers(str(target.parent)).pop(temporary_stem(target), ()):
         with suppress(OSError):  # another process was quicker, or it is not ours to remove
             if path.lstat().st_mtime < latest:
                 path.unlink()
+
+
+def _remove_lock(path: Path, latest: float) -> None:
+    """Remove the lock of a killed process: one that is as old and that nobody holds."""
+    with suppress(OSError):
+        if path.lstat().st_mtime < latest:
+            descriptor = _try_lock(path)
+            if descriptor is not None:
+                with suppress(OSError):
+                    os.unlink(path)
+                os.close(descriptor)
 
 
 @functools.lru_cache(maxsize=8)
@@ -115,8 +175,15 @@ def _existing_status(target: Path) -> os.stat_result | None:
     if not stat.S_ISREG(old.st_mode):
         raise OutputError(f"{target} could not be written: it is not a regular file")
     if not os.access(target, os.W_OK):
+        if _is_on_fixed_system(target):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         raise OutputError(f"{target} could not be written: it is write-protected; choose another name")
     return old
+
+
+def _is_on_fixed_system(path: Path) -> bool:
+    """Whether a path is on a file system that is read-only."""
+    return sys.platform != "win32" and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _open_folder(folder: Path) -> int | None:
@@ -151,15 +218,19 @@ def _copy_permissions(descriptor: int, old: os.stat_result) -> None:
 @contextmanager
 def file_lock(target: Path) -> Iterator[None]:
     """Run the body while no other process runs one for the same file, so that a change of what was read is not lost."""
-    path = target.parent / f".{target.name}.lock"
-    descriptor = _open_locked(path)
+    path, descriptor = _lock_path(target), None
     try:
+        descriptor = _open_locked(path)
         yield
     finally:
         if descriptor is not None:
             with suppress(OSError):
                 os.unlink(path)  # still locked: whoever waits sees that the file is another one, and begins anew
             os.close(descriptor)
+
+
+def _lock_path(target: Path) -> Path:
+    return target.parent / f".{target.name}.lock"
 
 
 def _open_locked(path: Path) -> int | None:
@@ -206,7 +277,10 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
         with suppress(OSError):
             if path.lstat().st_mtime < time.time() - LEFTOVER_SECONDS and not _is_in_use(path):
                 shutil.rmtree(path)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    except OSError as error:
+        raise OutputError(f"{parent} could not be written to: {describe_os_error(error)}") from error
     descriptor = _try_lock(folder / _OWNER)
     try:
         yield folder

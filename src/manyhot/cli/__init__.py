@@ -14,6 +14,7 @@ from manyhot.cli import model_commands
 from manyhot.cli.app import app
 from manyhot.cli.command_line import words_of_command
 from manyhot.cli.signals import StoppedError, ended_by_signals
+from manyhot.cli.standard_output import checked_output, silence_output
 from manyhot.errors import InputError, ManyhotError, panics_become
 
 __all__ = ["app", "main", "model_commands", "training_commands"]
@@ -28,7 +29,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> None:
     try:
         words = list(sys.argv[1:] if args is None else args)
-        with words_of_command(words), panics_become(InputError):
+        with words_of_command(words), panics_become(InputError), checked_output():
             app(args=words, prog_name="manyhot")
     except ManyhotError as error:
         _print_error(str(error))
@@ -39,7 +40,7 @@ def _run(args: Sequence[str] | None) -> None:
         sys.exit(stopped.exit_code)
     except BrokenPipeError:
         # who reads our output has enough; nothing more can be said to them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_output()
         sys.exit(0)
     except Exception as error:  # the last door: a person gets one line, a developer the rest
         first_line = str(error).splitlines()[0] if str(error) else "no message"

@@ -10,7 +10,8 @@ import typer
 
 from manyhot.cli.config_flags import expand_flags
 from manyhot.cli.help_pages import MAX_WIDTH, HelpCommand, HelpGroup
-from manyhot.cli.signals import StoppedError
+from manyhot.cli.signals import StoppedError, describe_written
+from manyhot.files import cache_folder, noted_writes
 from manyhot.gc_pause import pause_gc
 from manyhot.version import __version__
 
@@ -34,10 +35,13 @@ def command(
         def run(**arguments: Any) -> None:
             with pause_gc():  # JAX and Keras are imported only now
                 job = importlib.import_module(f"manyhot.cli.jobs.{declared.__name__}")
-            try:
-                job.run(**arguments)
-            except KeyboardInterrupt as interrupt:  # of which Typer would say nothing
-                raise StoppedError(interrupt) from None
+            with noted_writes() as noted:
+                try:
+                    job.run(**arguments)
+                except KeyboardInterrupt as interrupt:  # of which Typer would say nothing
+                    own_folders = {cache_folder(), arguments.get("checkpoint")}
+                    outputs = [path for path in noted if own_folders.isdisjoint(path.parents)]
+                    raise StoppedError(interrupt, describe_written(outputs)) from None
 
         app.command(name, cls=HelpCommand, epilog=epilog)(expand_flags(declared, run, excluded))
         return declared

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from manyhot.errors import ManyhotError
@@ -22,12 +23,23 @@ class Terminated(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
+NOTHING = "nothing was written"
+
+
 class StoppedError(ManyhotError):
     """A command that was interrupted; `exit_code` is that of the signal."""
 
-    def __init__(self, interrupt: KeyboardInterrupt, outcome: str = "nothing was written") -> None:
+    def __init__(self, interrupt: KeyboardInterrupt, outcome: str = NOTHING) -> None:
         super().__init__(f"{str(interrupt) or 'interrupted'}; {outcome}")
         self.exit_code = getattr(interrupt, "exit_code", INTERRUPTED)
+
+
+def describe_written(paths: Sequence[Path]) -> str:
+    """What an interrupted command had written by then; each file is whole."""
+    names = list(dict.fromkeys(map(str, paths)))
+    if not names:
+        return NOTHING
+    return f"{names[0]} was written" if len(names) == 1 else f"{len(names)} files were written, the last is {names[-1]}"
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -17,6 +16,7 @@ import scipy.sparse as sp
 
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError, OutputError
+from manyhot.files import describe_os_error
 
 SHARDS = 32  # Shards of a window: runs of neighbouring rows, from all over the file
 
@@ -89,11 +89,7 @@ class Shards(ExitStack):
         self._widths: dict[str, int] = {}
         self.callback(self._columns.clear)
         self.has_unknown = False  # whether some target is
-        try:
-            self._column("values")
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"cannot be written to ({reason}); name another folder", file=folder) from None
+        self._column("values")
 
     def append(self, rows: Encoded) -> None:
         """Write more rows behind those that are there."""
@@ -156,15 +152,21 @@ class Shards(ExitStack):
     def _column(self, name: str) -> ColumnFile:
         if name not in self._columns:
             path = self.folder / f"column-{len(self._columns)}"
-            file = self.enter_context(path.open("w+b") if self.is_named else _open_unnamed(self.folder))
-            self._columns[name] = ColumnFile(file, self.folder)
+            try:
+                file = path.open("w+b") if self.is_named else _open_unnamed(self.folder)
+            except OSError as error:
+                raise _disk_error(self.folder, error) from None
+            self._columns[name] = ColumnFile(self.enter_context(_closed(file)), self.folder)
         return self._columns[name]
 
     def index(self) -> dict[str, Any]:
         """What a reader of the named files has to know, as JSON."""
-        for column in self._columns.values():
-            column.file.flush()
-            os.fsync(column.file.fileno())
+        try:
+            for column in self._columns.values():
+                column.file.flush()
+                os.fsync(column.file.fileno())
+        except OSError as error:
+            raise _disk_error(self.folder, error) from None
         columns = {
             name: ColumnIndex(Path(column.file.name).name, column.shape, column.dtype.str, column.n_rows)
             for name, column in self._columns.items()
@@ -262,8 +264,14 @@ def _open_unnamed(folder: Path) -> IO[bytes]:
 
 
 def _disk_error(folder: Path, error: OSError) -> OutputError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(
-            f"{folder}: the disk is full; free some space, or name another folder (stream_folder, --stream-folder)"
-        )
-    return OutputError(f"{folder} could not be written to: {error.strerror or error}")
+    return OutputError(f"{folder} could not be written to: {describe_os_error(error)} (stream_folder, --stream-folder)")
+
+
+@contextmanager
+def _closed(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Close a file in the end; rows that a full disk did not take were missed before, and are not missed again."""
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.evaluation.chart_theme import BLUE, CONFIG, FAINT, INK, ORANGE, STRONG, TEXT_SIZE, TITLE_SIZE, inline_svg
 from manyhot.evaluation.metrics import METRICS
 from manyhot.evaluation.metrics.registry import is_informative
-from manyhot.files import atomic_write, write_all
+from manyhot.files import atomic_write, check_target, write_all
 
 SUFFIXES = (".svg", ".png", ".html")
 MAX_LABELS = 60  # labels drawn one by one; of more the most frequent ones
@@ -92,8 +92,7 @@ def check_plot_path(path: str | Path | None) -> Path | None:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"got {path.name!r}, expected a name that ends in {', '.join(SUFFIXES)}", argument="picture")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} could not be written: the folder {path.parent} does not exist; create it first")
+    check_target(path)
     require_pictures()
     return path
 

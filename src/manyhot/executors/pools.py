@@ -14,9 +14,9 @@ from typing import Any
 
 import cloudpickle
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, OutputError
 from manyhot.executors.work import FileHandle, Handle, Work, new_token
-from manyhot.files import cache_folder, scratch_folder
+from manyhot.files import cache_folder, describe_os_error, scratch_folder
 
 
 class Pool(ABC):
@@ -49,8 +49,11 @@ def work_file(work: Work, folder: Path | None) -> Iterator[FileHandle]:
     """Work in a file of its own, in a folder that only its user can read."""
     with scratch_folder(folder or Path(tempfile.gettempdir()), "manyhot-work-") as own_folder:
         path = own_folder / "work"
-        with open(path, "wb") as file:
-            dump(work, file)
+        try:
+            with open(path, "wb") as file:
+                dump(work, file)
+        except OSError as error:
+            raise OutputError(f"{path} could not be written: {describe_os_error(error)}") from error
         yield FileHandle(new_token(), str(path))
 
 

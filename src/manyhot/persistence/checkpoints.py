@@ -15,7 +15,7 @@ import numpy as np
 
 from manyhot import validation
 from manyhot.errors import InputError, ManyhotError, OutputError
-from manyhot.files import write_file
+from manyhot.files import describe_os_error, write_file
 from manyhot.persistence.container import read, write
 
 RUN = "run.json"
@@ -67,7 +67,10 @@ class Checkpoint:
         paths = self._paths(name)
         number = 1 + (int(paths[-1].name.split(".")[-2]) if paths else 0)
         target = self.folder / f"{name}.{number:06d}{SUFFIX}"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{target.parent} could not be made: {describe_os_error(error)}") from error
         write(target, dict(document), {f"state/{key}": np.asarray(array) for key, array in arrays.items()})
         for path in paths[: len(paths) + 1 - N_KEPT]:
             with suppress(OSError):
@@ -120,7 +123,7 @@ def open_checkpoint(
     except FileExistsError:
         raise InputError("is a file; name a folder", file=path, argument="checkpoint") from None
     except OSError as error:
-        raise OutputError(f"{path} cannot be used as a checkpoint: {error.strerror or error}") from None
+        raise OutputError(f"{path} cannot be used as a checkpoint: {describe_os_error(error)}") from None
     if RUN not in names and any(not name.startswith(".") for name in names):
         raise InputError("holds other files and no checkpoint; name an empty folder", file=path, argument="checkpoint")
     if RUN in names and not resume:

@@ -12,9 +12,10 @@ from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_options import open_flag_files
 from manyhot.cli.jobs.score_file import read_rows, score_rows
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.estimators.read_options import model_read_options
 from manyhot.evaluation.data_checks import check_data
+from manyhot.files import check_target
 from manyhot.reports.html import GENERATOR, without_bulk
 from manyhot.reports.model_page import evaluation_page, out_of_fold_page, write_page
 
@@ -68,8 +69,7 @@ def check_output(output: Path | None) -> None:
         return
     if output.suffix.lower() not in SUFFIXES:
         raise InputError(f"got {output.name!r}, expected a name that ends in .html", argument="--output")
-    if not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    check_target(output)
 
 
 def refuse_other_page(output: Path | None) -> None:

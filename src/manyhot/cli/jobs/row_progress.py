@@ -43,6 +43,7 @@ class RowProgress:
 
     def __init__(self, path: Path, file: str) -> None:
         self.path, self.file = path, file
+        self._temporary = path.with_name(f"{path.name}.tmp")
         self.suspect = self._read()
         if self.suspect is not None and self.suspect.n_tries >= MAX_TRIES:
             self.close()
@@ -70,12 +71,17 @@ class RowProgress:
     def close(self) -> None:
         """Forget the place."""
         self.path.unlink(missing_ok=True)
+        self._temporary.unlink(missing_ok=True)
 
     def _try(
         self, predict_chunk: ChunkPredictor, samples: Samples, n_before: int, n_tries: int
     ) -> Iterator[pl.DataFrame]:
         row = int(samples.row_numbers()[0])
-        self._write(_Note(n_before, n_before + samples.n_samples, row, n_tries))
+        try:
+            self._write(_Note(n_before, n_before + samples.n_samples, row, n_tries))
+        except BaseException:  # a full disk, or a signal
+            self.close()
+            raise
         try:
             with panics_become(RuntimeError):
                 frame = predict_chunk(samples, n_before)
@@ -109,6 +115,5 @@ class RowProgress:
             return None
 
     def _write(self, note: _Note) -> None:
-        temporary = self.path.with_name(f"{self.path.name}.tmp")
-        temporary.write_text(json.dumps(note._asdict()))
-        os.replace(temporary, self.path)
+        self._temporary.write_text(json.dumps(note._asdict()))
+        os.replace(self._temporary, self.path)

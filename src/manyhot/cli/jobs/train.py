@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import Counter
@@ -17,10 +18,11 @@ from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.config.images import image_params
 from manyhot.data.readers import read
 from manyhot.data.samples import Samples
-from manyhot.errors import InputError, ManyhotWarning, OutputError
+from manyhot.errors import InputError, ManyhotWarning
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import saved_options
 from manyhot.evaluation.report.text import pluralize
+from manyhot.files import check_target
 from manyhot.models.stream_survey import needs_stream
 from manyhot.persistence.checkpoints import open_checkpoint
 
@@ -52,8 +54,7 @@ def run(
     else:
         classifier = MultiLabelClassifier(**settings)
         more = {"on_bad_image": classifier.on_bad_image}
-    if not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    check_target(Path(os.path.realpath(output)))  # before hours of training
     read_flags, options = prepare_reading(file, read_flags, {"--output": output}, [settings], **more)
     refuse_other_file(output)
     snapshots = open_checkpoint(checkpoint, checkpoint_every, resume)
