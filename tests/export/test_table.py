@@ -12,7 +12,7 @@ from manyhot.config.training import AUTO, BUILT_NETWORKS, CALIBRATIONS
 from manyhot.data.targets import Targets
 from manyhot.decisions.rules.rules import Rules
 from manyhot.decisions.thresholds.fixed import TopK
-from manyhot.encoders import MatrixEncoder, TableEncoder
+from manyhot.encoders import MatrixEncoder, ScoreEncoder, TableEncoder
 from manyhot.errors import InputError
 from manyhot.estimators.extreme import ExtremeMultiLabelClassifier
 from manyhot.export.encoding import list_inputs
@@ -52,6 +52,13 @@ def test_encoders(row, encoder):
         assert ROWS[row] == "with `encoder=False`"
         with pytest.raises(InputError, match="encoder=False"):
             list_inputs(encoder, True)
+
+
+@pytest.mark.parametrize("has_encoder", [True, False])
+def test_scores_of_another_program(has_encoder):
+    assert ROWS["scores of another program (`DecisionLayer`)"] == "no"
+    with pytest.raises(InputError, match="no network of its own"):
+        list_inputs(ScoreEncoder(("a", "b"), (1, 0)), has_encoder)
 
 
 @pytest.mark.parametrize(

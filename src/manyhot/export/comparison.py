@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder
+from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, ScoreEncoder
 from manyhot.errors import ManyhotError
 from manyhot.export.encoding import CATEGORIES, NUMBERS, TYPES, Input
 from manyhot.models.model import Model
@@ -93,7 +93,7 @@ def draw_rows(encoder: Encoder, inputs: Sequence[Input], n_rows: int) -> dict[st
         else:
             rows[one.name] = generator.standard_normal(shape).astype(TYPES[one.type_name])
     columns = next((one.columns for one in inputs if one.name == NUMBERS and one.block is None), ())
-    if columns and not isinstance(encoder, PlainEncoder):
+    if columns and not isinstance(encoder, (PlainEncoder, ScoreEncoder)):
         scaled = list(getattr(encoder, "scaled_columns", encoder.names))
         places = [scaled.index(name) for name in columns]
         numbers = encoder.scale.center[places] + 2 * encoder.scale.scale[places] * rows[NUMBERS]
@@ -113,8 +113,8 @@ def encode(encoder: Encoder, inputs: Sequence[Input], rows: Mapping[str, np.ndar
         return blocks
     if isinstance(encoder, MatrixEncoder):
         return encoder.transform(rows[NUMBERS])
-    if isinstance(encoder, PlainEncoder):
-        raise AssertionError("a plain encoder has no input that is not a block")
+    if isinstance(encoder, (PlainEncoder, ScoreEncoder)):
+        raise AssertionError("such an encoder has no input that is not a block")
     n_rows = len(next(iter(rows.values())))
     numbers = rows.get(NUMBERS, np.zeros((n_rows, 0)))
     cells = [column.astype(str) for column in rows[CATEGORIES].T] if CATEGORIES in rows else []

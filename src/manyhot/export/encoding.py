@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import use_dtype
-from manyhot.encoders import Encoder, MatrixEncoder
+from manyhot.encoders import Encoder, MatrixEncoder, ScoreEncoder
 from manyhot.encoders.categories import Category
 from manyhot.encoders.scaling import CLIP, MAX_ABS, Scale
 from manyhot.errors import InputError
@@ -58,6 +58,11 @@ def list_inputs(encoder: Encoder, has_encoder: bool) -> list[Input]:
     Raises:
         InputError: An encoder that is not written, by the name of its column.
     """
+    if isinstance(encoder, ScoreEncoder):
+        raise InputError(
+            "the model decides on scores of another program and has no network of its own, so there is nothing to "
+            "export; its thresholds are in `clf.thresholds_` (manyhot thresholds MODEL --json)"
+        )
     names = tuple(map(str, encoder.names))
     if not has_encoder or encoder.takes_arrays:
         return [_block_input(encoder, block, shape) for block, shape in encoder.shapes().items()]

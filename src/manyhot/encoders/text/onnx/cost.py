@@ -11,7 +11,7 @@ import numpy as np
 from manyhot.encoders.text.onnx.graph import Graph, Node, Value
 from manyhot.encoders.text.onnx.operators import MICROSOFT, RULES, SLOW
 from manyhot.encoders.text.onnx.protobuf import file_error
-from manyhot.encoders.text.onnx.values import Given, given, value
+from manyhot.encoders.text.onnx.values import Inputs, required_input, value
 from manyhot.errors import InputError
 
 MAX_LIVE_BYTES = 2**30  # of the values of a batch that are needed at one time
@@ -100,26 +100,26 @@ class CostCounter:
         return Cost(peak, work, {name: found[name] for name in self._kept})
 
 
-def _work(node: Node, inputs: Given, outputs: Sequence[Value]) -> tuple[int, int]:
+def _work(node: Node, inputs: Inputs, outputs: Sequence[Value]) -> tuple[int, int]:
     """Bytes that a node needs beside its outputs, and multiplications."""
     made = sum(one.size for one in outputs)
-    taken = sum(one.size for one in inputs if one is not None)
+    n_read = sum(one.size for one in inputs if one is not None)
     name = node.operator.removeprefix(MICROSOFT)
     if "MatMul" in name or name == "Gemm":
-        first = given(inputs, 0).shape
+        first = required_input(inputs, 0).shape
         inner = first[-2] if node.attributes.get("transA") and len(first) > 1 else first[-1]
         return 0, outputs[0].size * max(inner, 1) + made
     if "Attention" in name:
-        n_texts, length, width = given(inputs, 0).shape
-        n_keys = given(inputs, 1).shape[1] if name == "MultiHeadAttention" else length
+        n_texts, length, width = required_input(inputs, 0).shape
+        n_keys = required_input(inputs, 1).shape[1] if name == "MultiHeadAttention" else length
         n_heads = node.attributes.get("num_heads", 1)
         if type(n_heads) is not int or not 1 <= n_heads <= max(width, 1):
             raise file_error(f"{name} has {str(n_heads)[:40]} heads")
         scores = n_texts * n_heads * length * n_keys
-        weights = math.prod(given(inputs, 1).shape) if name != "MultiHeadAttention" else 0
+        weights = math.prod(required_input(inputs, 1).shape) if name != "MultiHeadAttention" else 0
         return 8 * scores + 12 * n_texts * length * width, (
             n_texts * length * weights + 2 * n_texts * length * n_keys * width + SLOW_WORK * scores
         )
     is_slow = name in SLOW or "Gelu" in name or "Normalization" in name or "Scatter" in name
     # an array that is looked things up in is not gone through
-    return 0, (SLOW_WORK if is_slow else 1) * made + (0 if name.startswith(("Gather", "Embed")) else taken)
+    return 0, (SLOW_WORK if is_slow else 1) * made + (0 if name.startswith(("Gather", "Embed")) else n_read)

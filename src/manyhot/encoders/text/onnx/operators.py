@@ -14,19 +14,19 @@ from manyhot.encoders.text.onnx.values import (
     BOOL,
     FLOAT,
     Compute,
-    Given,
+    Inputs,
     Rule,
     broadcast,
-    given,
     known_result,
+    required_input,
     value,
     whole,
 )
 
 
-def _divisor(node: Node, inputs: Given) -> None:
+def _divisor(node: Node, inputs: Inputs) -> None:
     """Whole numbers are divided by known ones above 0 alone: a machine stops where they are divided by 0."""
-    divisor = given(inputs, 1)
+    divisor = required_input(inputs, 1)
     if divisor.dtype.kind in "iu" and (divisor.known is None or not (divisor.known > 0).all()):
         raise file_error(f"{node.operator} divides whole numbers by what may be 0")
 
@@ -40,11 +40,11 @@ def _quotient(numerator: np.ndarray, divisor: np.ndarray) -> np.ndarray:
 def _elementwise(function: Compute | None = None, dtype: np.dtype | None = None, leader: int = 0) -> Rule:
     """Operators that make one number of one number of each input."""
 
-    def rule(node: Node, inputs: Given) -> Sequence[Value]:
+    def rule(node: Node, inputs: Inputs) -> Sequence[Value]:
         arrays = [one for one in inputs if one is not None]
         if node.operator in ("Div", "Mod"):
             _divisor(node, inputs)
-        found = given(arrays, leader).dtype if dtype is None else dtype
+        found = required_input(arrays, leader).dtype if dtype is None else dtype
         shape = broadcast(*(one.shape for one in arrays))
         return [value(shape, found, known_result(function, arrays) if math.prod(shape) <= KNOWN_SIZE else None)]
 
@@ -54,8 +54,8 @@ def _elementwise(function: Compute | None = None, dtype: np.dtype | None = None,
 def _same(n_outputs: int = 1) -> Rule:
     """Operators whose outputs look like their first input."""
 
-    def rule(node: Node, inputs: Given) -> Sequence[Value]:
-        first = given(inputs, 0)
+    def rule(node: Node, inputs: Inputs) -> Sequence[Value]:
+        first = required_input(inputs, 0)
         return [value(first.shape, first.dtype)] * n_outputs
 
     return rule
@@ -74,8 +74,8 @@ def matrix_product(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int
 
 
 def _product(dtype: np.dtype | None = None) -> Rule:
-    def rule(node: Node, inputs: Given) -> Sequence[Value]:
-        first, second = given(inputs, 0), given(inputs, 1)
+    def rule(node: Node, inputs: Inputs) -> Sequence[Value]:
+        first, second = required_input(inputs, 0), required_input(inputs, 1)
         shapes = [first.shape, second.shape]
         for k, name in enumerate(("transA", "transB")):
             if whole(node, name, 0):
@@ -87,8 +87,8 @@ def _product(dtype: np.dtype | None = None) -> Rule:
     return rule
 
 
-def _quantized(node: Node, inputs: Given) -> Sequence[Value]:
-    first = given(inputs, 0)
+def _quantized(node: Node, inputs: Inputs) -> Sequence[Value]:
+    first = required_input(inputs, 0)
     if node.operator == "DynamicQuantizeLinear":
         byte = np.dtype("u1")
         return [value(first.shape, byte), value((), FLOAT), value((), byte)]
@@ -96,12 +96,12 @@ def _quantized(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(first.shape, np.dtype("u1") if zero is None else zero.dtype)]
 
 
-def _dequantized(node: Node, inputs: Given) -> Sequence[Value]:
-    return [value(given(inputs, 0).shape, given(inputs, 1).dtype)]
+def _dequantized(node: Node, inputs: Inputs) -> Sequence[Value]:
+    return [value(required_input(inputs, 0).shape, required_input(inputs, 1).dtype)]
 
 
-def _attention(node: Node, inputs: Given) -> Sequence[Value]:
-    data, weights = given(inputs, 0), given(inputs, 1)
+def _attention(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, weights = required_input(inputs, 0), required_input(inputs, 1)
     if len(data.shape) != 3 or len(weights.shape) != 2 or "qkv_hidden_sizes" in node.attributes:
         raise file_error(f"{node.operator} has inputs of other shapes than (n, length, d) and (d, 3 d)")
     if data.shape[2] != weights.shape[0] or weights.shape[1] % 3:
@@ -109,18 +109,18 @@ def _attention(node: Node, inputs: Given) -> Sequence[Value]:
     return [value((*data.shape[:2], weights.shape[1] // 3), FLOAT)]
 
 
-def _heads(node: Node, inputs: Given) -> Sequence[Value]:
+def _heads(node: Node, inputs: Inputs) -> Sequence[Value]:
     """MultiHeadAttention."""
-    queries, keys, values = (given(inputs, place) for place in range(3))
+    queries, keys, values = (required_input(inputs, place) for place in range(3))
     shapes = {len(one.shape) for one in (queries, keys, values)}
     if shapes != {3} or keys.shape[1] != values.shape[1] or queries.shape[2] != keys.shape[2]:
         raise file_error(f"{node.operator} has inputs of other shapes than (n, length, d)")
     return [value((*queries.shape[:2], values.shape[2]), queries.dtype)]
 
 
-def _embedded(node: Node, inputs: Given) -> Sequence[Value]:
+def _embedded(node: Node, inputs: Inputs) -> Sequence[Value]:
     """EmbedLayerNormalization."""
-    ids, words = given(inputs, 0), given(inputs, 2)
+    ids, words = required_input(inputs, 0), required_input(inputs, 2)
     if len(ids.shape) != 2 or len(words.shape) != 2:
         raise file_error(f"{node.operator} has inputs of other shapes than (n, length) and (words, d)")
     rows = value((*ids.shape, words.shape[1]), words.dtype)

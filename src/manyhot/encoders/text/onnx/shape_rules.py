@@ -14,30 +14,30 @@ from manyhot.encoders.text.onnx.values import (
     LARGEST,
     WHOLE,
     Compute,
-    Given,
+    Inputs,
     Rule,
     broadcast,
-    given,
     known_result,
     place_of,
+    required_input,
     value,
     whole,
     whole_numbers,
 )
 
 
-def _identity(node: Node, inputs: Given) -> Sequence[Value]:
-    return [given(inputs, 0)]
+def _identity(node: Node, inputs: Inputs) -> Sequence[Value]:
+    return [required_input(inputs, 0)]
 
 
-def _cast(node: Node, inputs: Given) -> Sequence[Value]:
-    first, code = given(inputs, 0), TYPES.get(whole(node, "to", 0))
+def _cast(node: Node, inputs: Inputs) -> Sequence[Value]:
+    first, code = required_input(inputs, 0), TYPES.get(whole(node, "to", 0))
     if code is None:
         raise file_error("Cast makes a type that is not on the list")
     return [value(first.shape, np.dtype(code), known_result(lambda array: array.astype(code), [first]))]
 
 
-def _constant(node: Node, inputs: Given) -> Sequence[Value]:
+def _constant(node: Node, inputs: Inputs) -> Sequence[Value]:
     attributes = node.attributes
     if isinstance(found := attributes.get("value"), Value):
         return [found]
@@ -48,19 +48,19 @@ def _constant(node: Node, inputs: Given) -> Sequence[Value]:
     raise file_error("a Constant holds no numbers")
 
 
-def _shape(node: Node, inputs: Given) -> Sequence[Value]:
-    shape = given(inputs, 0).shape
+def _shape(node: Node, inputs: Inputs) -> Sequence[Value]:
+    shape = required_input(inputs, 0).shape
     start, end = whole(node, "start", 0), whole(node, "end", len(shape))
     found = np.array(shape[slice(start, end)], dtype=np.int64)
     return [value(found.shape, WHOLE, found)]
 
 
-def _size(node: Node, inputs: Given) -> Sequence[Value]:
-    return [value((), WHOLE, given(inputs, 0).size)]
+def _size(node: Node, inputs: Inputs) -> Sequence[Value]:
+    return [value((), WHOLE, required_input(inputs, 0).size)]
 
 
-def _gather(node: Node, inputs: Given) -> Sequence[Value]:
-    data, indices = given(inputs, 0), given(inputs, 1)
+def _gather(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, indices = required_input(inputs, 0), required_input(inputs, 1)
     axis = place_of(whole(node, "axis", 0), len(data.shape))
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     if data.known is None or indices.known is None or math.prod(shape) > KNOWN_SIZE:
@@ -71,21 +71,21 @@ def _gather(node: Node, inputs: Given) -> Sequence[Value]:
         raise file_error("Gather takes a place that is not there") from None
 
 
-def _gather_elements(node: Node, inputs: Given) -> Sequence[Value]:
-    return [value(given(inputs, 1).shape, given(inputs, 0).dtype)]
+def _gather_elements(node: Node, inputs: Inputs) -> Sequence[Value]:
+    return [value(required_input(inputs, 1).shape, required_input(inputs, 0).dtype)]
 
 
-def _gather_nd(node: Node, inputs: Given) -> Sequence[Value]:
-    data, indices = given(inputs, 0).shape, given(inputs, 1).shape
+def _gather_nd(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, indices = required_input(inputs, 0).shape, required_input(inputs, 1).shape
     n_batch = whole(node, "batch_dims", 0)
     if not indices or not 0 <= n_batch < min(len(data), len(indices)) or indices[-1] + n_batch > len(data):
         raise file_error("GatherND takes places that are not there")
-    return [value((*indices[:-1], *data[n_batch + indices[-1] :]), given(inputs, 0).dtype)]
+    return [value((*indices[:-1], *data[n_batch + indices[-1] :]), required_input(inputs, 0).dtype)]
 
 
-def _concat(node: Node, inputs: Given) -> Sequence[Value]:
-    arrays = [given(inputs, place) for place in range(len(inputs))]
-    shape = list(given(arrays, 0).shape)
+def _concat(node: Node, inputs: Inputs) -> Sequence[Value]:
+    arrays = [required_input(inputs, place) for place in range(len(inputs))]
+    shape = list(required_input(arrays, 0).shape)
     axis = place_of(whole(node, "axis", 0), len(shape))
     for one in arrays:
         if len(one.shape) != len(shape) or any(
@@ -98,8 +98,8 @@ def _concat(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(shape, arrays[0].dtype, known)]
 
 
-def _slice(node: Node, inputs: Given) -> Sequence[Value]:
-    data = given(inputs, 0)
+def _slice(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data = required_input(inputs, 0)
     starts = whole_numbers(node, inputs, 1, "starts") or []
     ends = whole_numbers(node, inputs, 2, "ends") or []
     axes = whole_numbers(node, inputs, 3, "axes")
@@ -114,9 +114,9 @@ def _slice(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(shape, data.dtype, known_result(lambda array: array[tuple(parts)], [data]))]
 
 
-def _axes_changed(node: Node, inputs: Given) -> Sequence[Value]:
+def _axes_changed(node: Node, inputs: Inputs) -> Sequence[Value]:
     """Squeeze and Unsqueeze."""
-    data, axes = given(inputs, 0), whole_numbers(node, inputs, 1, "axes")
+    data, axes = required_input(inputs, 0), whole_numbers(node, inputs, 1, "axes")
     shape = list(data.shape)
     if node.operator == "Unsqueeze":
         rank = len(shape) + len(axes or [])
@@ -132,8 +132,8 @@ def _axes_changed(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(shape, data.dtype, data.known)]
 
 
-def _reshape(node: Node, inputs: Given) -> Sequence[Value]:
-    data, sizes = given(inputs, 0), whole_numbers(node, inputs, 1, "shape")
+def _reshape(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, sizes = required_input(inputs, 0), whole_numbers(node, inputs, 1, "shape")
     if sizes is None:
         raise file_error("Reshape is told no shape")
     if not whole(node, "allowzero", 0):
@@ -146,15 +146,15 @@ def _reshape(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(sizes, data.dtype, data.known)]
 
 
-def _flatten(node: Node, inputs: Given) -> Sequence[Value]:
-    data = given(inputs, 0)
+def _flatten(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data = required_input(inputs, 0)
     axis = whole(node, "axis", 1)
     axis = axis if axis == len(data.shape) else place_of(axis, len(data.shape))
     return [value((math.prod(data.shape[:axis]), math.prod(data.shape[axis:])), data.dtype, data.known)]
 
 
-def _transpose(node: Node, inputs: Given) -> Sequence[Value]:
-    data = given(inputs, 0)
+def _transpose(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data = required_input(inputs, 0)
     order = whole_numbers(node, (), 0, "perm") or list(reversed(range(len(data.shape))))
     if sorted(order) != list(range(len(data.shape))):
         raise file_error("Transpose is told an order of other axes")
@@ -162,22 +162,22 @@ def _transpose(node: Node, inputs: Given) -> Sequence[Value]:
     return [value(shape, data.dtype, known_result(lambda array: array.transpose(order), [data]))]
 
 
-def _expand(node: Node, inputs: Given) -> Sequence[Value]:
-    data, sizes = given(inputs, 0), whole_numbers(node, inputs, 1, "shape") or []
+def _expand(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, sizes = required_input(inputs, 0), whole_numbers(node, inputs, 1, "shape") or []
     shape = value(broadcast(data.shape, tuple(sizes)), data.dtype).shape
     is_small = math.prod(shape) <= KNOWN_SIZE
     known = known_result(lambda array: np.broadcast_to(array, shape), [data]) if is_small else None
     return [value(shape, data.dtype, known)]
 
 
-def _tile(node: Node, inputs: Given) -> Sequence[Value]:
-    data, repeats = given(inputs, 0), whole_numbers(node, inputs, 1, "repeats") or []
+def _tile(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, repeats = required_input(inputs, 0), whole_numbers(node, inputs, 1, "repeats") or []
     if len(repeats) != len(data.shape):
         raise file_error("Tile repeats other axes than there are")
     return [value([size * times for size, times in zip(data.shape, repeats, strict=True)], data.dtype)]
 
 
-def _filled(node: Node, inputs: Given) -> Sequence[Value]:
+def _filled(node: Node, inputs: Inputs) -> Sequence[Value]:
     """ConstantOfShape."""
     shape, fill = whole_numbers(node, inputs, 0, "shape"), node.attributes.get("value")
     if isinstance(fill, Value) and (fill.known is None or fill.size != 1):
@@ -187,8 +187,8 @@ def _filled(node: Node, inputs: Given) -> Sequence[Value]:
     return [made._replace(known=np.full(made.shape, number)) if made.size <= KNOWN_SIZE else made]
 
 
-def _range(node: Node, inputs: Given) -> Sequence[Value]:
-    numbers = [given(inputs, place) for place in range(3)]
+def _range(node: Node, inputs: Inputs) -> Sequence[Value]:
+    numbers = [required_input(inputs, place) for place in range(3)]
     if any(one.known is None or one.size != 1 for one in numbers):
         raise file_error("Range counts numbers that are not known beforehand")
     start, limit, delta = (one.known.ravel()[0] for one in numbers if one.known is not None)
@@ -200,8 +200,8 @@ def _range(node: Node, inputs: Given) -> Sequence[Value]:
     return [value((n,), numbers[0].dtype, known)]
 
 
-def _split(node: Node, inputs: Given) -> Sequence[Value]:
-    data, sizes = given(inputs, 0), whole_numbers(node, inputs, 1, "split")
+def _split(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, sizes = required_input(inputs, 0), whole_numbers(node, inputs, 1, "split")
     axis = place_of(whole(node, "axis", 0), len(data.shape))
     n_parts = len(node.outputs)
     if sizes is None:
@@ -217,8 +217,8 @@ def _split(node: Node, inputs: Given) -> Sequence[Value]:
     return found
 
 
-def _reduced(node: Node, inputs: Given) -> Sequence[Value]:
-    data, axes = given(inputs, 0), whole_numbers(node, inputs, 1, "axes")
+def _reduced(node: Node, inputs: Inputs) -> Sequence[Value]:
+    data, axes = required_input(inputs, 0), whole_numbers(node, inputs, 1, "axes")
     if not axes:
         axes = [] if whole(node, "noop_with_empty_axes", 0) else list(range(len(data.shape)))
     places, keeps = {place_of(axis, len(data.shape)) for axis in axes}, whole(node, "keepdims", 1)

@@ -11,8 +11,8 @@ import numpy as np
 from manyhot.encoders.text.onnx.graph import KNOWN_SIZE, Node, Value
 from manyhot.encoders.text.onnx.protobuf import file_error
 
-Given = Sequence[Value | None]  # a node's inputs; None for one that is left out
-Rule = Callable[[Node, Given], Sequence[Value]]
+Inputs = Sequence[Value | None]  # a node's inputs; None for one that is left out
+Rule = Callable[[Node, Inputs], Sequence[Value]]
 Compute = Callable[..., Any]
 
 FLOAT, WHOLE, BOOL = np.dtype("f4"), np.dtype("i8"), np.dtype("?")
@@ -42,17 +42,17 @@ def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def given(inputs: Given, place: int) -> Value:
+def required_input(inputs: Inputs, place: int) -> Value:
     """Return an input that must be there."""
     if place >= len(inputs) or (one := inputs[place]) is None:
         raise file_error("an operation lacks an input")
     return one
 
 
-def whole_numbers(node: Node, inputs: Given, place: int, name: str) -> list[int] | None:
+def whole_numbers(node: Node, inputs: Inputs, place: int, name: str) -> list[int] | None:
     """Return numbers that are an input in newer operators, an attribute in older ones; None where they are neither."""
     if place < len(inputs) and inputs[place] is not None:
-        known = given(inputs, place).known
+        known = required_input(inputs, place).known
         if known is None or known.dtype.kind not in "iu":
             raise file_error(f"{node.operator} goes by numbers that are not known beforehand")
         return [int(one) for one in known.ravel()]
