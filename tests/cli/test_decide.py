@@ -78,6 +78,9 @@ def test_every_command_takes_the_model(manyhot, decided, tmp_path):
     page = (tmp_path / "own.html").read_text()
     assert "Nothing was trained here" in page
     assert manyhot("report", model, aside, *WORDS[:4], "-o", tmp_path / "aside.html").code == 0
+    card = manyhot("card", model).out
+    assert "the scores come from another program" in card
+    assert "out-of-fold" not in card
     assert "cannot be explained" in manyhot("predict", model, aside, "--explain").err
 
 

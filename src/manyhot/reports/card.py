@@ -70,7 +70,7 @@ def _head(page: Mapping[str, Any], kind: str, file: str) -> str:
     ]
     results = {
         "task": {"type": TASKS[kind], "name": "Multi-label classification"},
-        "dataset": {"type": "training-rows", "name": f"{dataset}, out-of-fold"},
+        "dataset": {"type": "training-rows", "name": f"{dataset}, {_source(page)}"},
         "metrics": metrics,
     }
     tags = ["manyhot", "multi-label-classification", "multi-label", kind]
@@ -82,6 +82,10 @@ def _head(page: Mapping[str, Any], kind: str, file: str) -> str:
     }
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
     return "\n".join(["---", *lines, "---"])
+
+
+def _source(page: Mapping[str, Any]) -> str:
+    return "scores of another program" if page["report"]["scores"]["from"] == "supplied" else "out-of-fold"
 
 
 def _main_metrics(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -169,8 +173,11 @@ def _data(page: Mapping[str, Any]) -> list[str]:
 def _training(page: Mapping[str, Any]) -> list[str]:
     origin, config = page["provenance"]["training"] or {}, page["config"]
     facts = [
-        f"{config['n_members']} networks ({config['network']}), {config['n_folds']} folds, {config['epochs']} epochs, "
-        f"loss {config['loss']}, seed {config['random_state']}"
+        f"Nothing but decisions: the scores come from another program; calibration {config['calibration']}, decision "
+        f"{config['decision']}, seed {config['random_state']}"
+        if "network" not in config
+        else f"{config['n_members']} networks ({config['network']}), {config['n_folds']} folds, {config['epochs']} "
+        f"epochs, loss {config['loss']}, seed {config['random_state']}"
     ]
     if origin.get("trained"):
         facts.append(f"Trained {origin['trained']} with manyhot {origin['versions'].get('manyhot', page['version'])}")
