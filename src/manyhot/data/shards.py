@@ -89,7 +89,10 @@ class Shards(ExitStack):
         self._widths: dict[str, int] = {}
         self.callback(self._columns.clear)
         self.has_unknown = False  # whether some target is
-        self._column("values")
+        try:
+            self._column("values")
+        except OutputError as error:
+            raise InputError(str(error)) from None
 
     def append(self, rows: Encoded) -> None:
         """Write more rows behind those that are there."""
