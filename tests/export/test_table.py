@@ -1,4 +1,4 @@
-"""The table of docs/onnx.md names what there is, and says of each what the code does."""
+"""The table of docs/how-to/onnx.md names what there is, and says of each what the code does."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ from manyhot.export.encoding import list_inputs
 from manyhot.export.labels import why_not
 from tests.export.models import block_encoder, image_encoder, policy, table_encoder
 
-TEXT = (Path(__file__).parents[2] / "docs/onnx.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/how-to/onnx.md").read_text()
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", TEXT.split("## What is exported")[1], flags=re.MULTILINE)[1:])
 PAIRS = (("quiet", "loud"),)
 

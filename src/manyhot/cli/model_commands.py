@@ -294,7 +294,7 @@ def export(
     labels: Annotated[bool, flag(OUTPUT, "Give predicted labels too.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write a model as an ONNX file. Other runtimes read it, with labels and thresholds inside (docs/onnx.md)."""
+    """Write a model as an ONNX file. Other runtimes read it, with labels and thresholds inside (docs/how-to/onnx.md)."""
 
 
 @command(epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot")

@@ -403,7 +403,7 @@ class MultiLabelClassifier(BaseModelClassifier):
     def export_onnx(
         self, path: str | Path, encoder: bool = True, calibrated: bool = True, labels: bool = True
     ) -> dict[str, Any]:
-        """Write an ONNX file, which other runtimes read; docs/onnx.md says what it takes and gives.
+        """Write an ONNX file, which other runtimes read; docs/how-to/onnx.md says what it takes and gives.
 
         Args:
             path: Where to; a file there is replaced only when the new one is complete.

@@ -19,7 +19,7 @@ LIBRARIES = ("jax", "keras", "numpy", "onnx")
 def describe(
     model: Model, inputs: Sequence[Input], has_encoder: bool, is_calibrated: bool, has_labels: bool
 ) -> dict[str, Any]:
-    """Name -> plain JSON value, for each entry of the file's metadata; see docs/onnx.md.
+    """Name -> plain JSON value, for each entry of the file's metadata; see docs/how-to/onnx.md.
 
     Args:
         model: What the file holds.
