@@ -291,10 +291,10 @@ def export(
         flag(OUTPUT, "Encode rows in the file; otherwise it takes what the encoder makes of them."),
     ] = True,
     calibrated: Annotated[bool, flag(OUTPUT, "Give calibrated probabilities.")] = True,
-    labels: Annotated[bool, flag(OUTPUT, "Give predicted labels too.")] = True,
+    no_labels: Annotated[bool, flag(OUTPUT, "Give probabilities only, no predicted labels.", "--no-labels")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model as an ONNX file. Other runtimes read it, with labels and thresholds inside (docs/how-to/onnx.md)."""
+    """Write a model as an ONNX file. Other runtimes read it, with labels and thresholds inside."""
 
 
 @command(epilog="Example: manyhot serve songs.manyhot --port 8000; or several: manyhot serve a=1.manyhot b=2.manyhot")

@@ -16,12 +16,12 @@ from manyhot.export.onnx_file import export
 SUFFIX = ".onnx"
 
 
-def run(bundle: Path, output: Path | None, encoder: bool, calibrated: bool, labels: bool, as_json: bool) -> None:
+def run(bundle: Path, output: Path | None, encoder: bool, calibrated: bool, no_labels: bool, as_json: bool) -> None:
     """Write the file, and print what it takes and gives."""
     output = output or bundle.with_suffix(SUFFIX)
     check_output(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))
-    described = export(read_model(bundle), output, encoder, calibrated, labels)
+    described = export(read_model(bundle), output, encoder, calibrated, not no_labels)
     document = {"output": str(output), "bytes": output.stat().st_size, **described}
     if described["comparison"] is None:
         print_notes(["the file was not compared with the model: pip install onnxruntime"])
