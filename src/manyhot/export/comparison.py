@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 
-from manyhot.encoders import Encoder, MatrixEncoder, PlainEncoder, ScoreEncoder
+from manyhot.encoders import Encoder, MatrixEncoder, TableEncoder
 from manyhot.errors import ManyhotError
 from manyhot.export.encoding import CATEGORIES, NUMBERS, TYPES, Input
 from manyhot.models.model import Model
@@ -93,7 +93,8 @@ def draw_rows(encoder: Encoder, inputs: Sequence[Input], n_rows: int) -> dict[st
         else:
             rows[one.name] = generator.standard_normal(shape).astype(TYPES[one.type_name])
     columns = next((one.columns for one in inputs if one.name == NUMBERS and one.block is None), ())
-    if columns and not isinstance(encoder, (PlainEncoder, ScoreEncoder)):
+    if columns:
+        encoder = cast(MatrixEncoder | TableEncoder, encoder)  # the others have no input of numbers
         scaled = list(getattr(encoder, "scaled_columns", encoder.names))
         places = [scaled.index(name) for name in columns]
         numbers = encoder.scale.center[places] + 2 * encoder.scale.scale[places] * rows[NUMBERS]
@@ -111,12 +112,10 @@ def encode(encoder: Encoder, inputs: Sequence[Input], rows: Mapping[str, np.ndar
     blocks = {one.block: rows[one.name] for one in inputs if one.block is not None}
     if blocks:
         return blocks
-    if isinstance(encoder, MatrixEncoder):
-        return encoder.transform(rows[NUMBERS])
-    if isinstance(encoder, (PlainEncoder, ScoreEncoder)):
-        raise AssertionError("such an encoder has no input that is not a block")
+    if not encoder.column_types:
+        return cast(MatrixEncoder, encoder).transform(rows[NUMBERS])
     n_rows = len(next(iter(rows.values())))
     numbers = rows.get(NUMBERS, np.zeros((n_rows, 0)))
     cells = [column.astype(str) for column in rows[CATEGORIES].T] if CATEGORIES in rows else []
     images = [pl.Series(rows[block]) for block in encoder.images.pixel_blocks]
-    return encoder.transform_cells(numbers, cells, (), images)
+    return cast(TableEncoder, encoder).transform_cells(numbers, cells, (), images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -127,8 +127,9 @@ def write_encoder(graph: Graph, encoder: Encoder, inputs: Sequence[Input]) -> di
     if blocks:
         return blocks
     parts = []
-    if isinstance(encoder, MatrixEncoder):
-        parts = _numbers(graph, names[NUMBERS], encoder.scale, encoder.gaps)
+    if not encoder.column_types:
+        matrix = cast(MatrixEncoder, encoder)
+        parts = _numbers(graph, names[NUMBERS], matrix.scale, matrix.gaps)
     elif encoder.numeric_columns or encoder.categorical_columns:
         parts = _table(graph, encoder, names.get(NUMBERS), names.get(CATEGORIES))
     pixels = [names[block] for block in encoder.images.pixel_blocks]

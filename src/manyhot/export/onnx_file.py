@@ -16,7 +16,6 @@ from manyhot.export.metadata import describe, to_properties
 from manyhot.export.scores import score_rank, write_calibration, write_scores
 from manyhot.files import write_file
 from manyhot.models.model import Model
-from manyhot.models.segmentation.model import PixelModel
 
 
 def export(
@@ -55,7 +54,7 @@ def export(
         hierarchy = model.policy.hierarchy
         levels = () if hierarchy is None else hierarchy.levels
         calibrated_scores = write_calibration(graph, scores, model.policy.calibration, levels, rank)
-    shape = (*(model.tile if isinstance(model, PixelModel) else ()), len(model.labels))
+    shape = model.output_shape
     graph.add_output(OUTPUTS[0], calibrated_scores if calibrated else scores, np.float32, shape)
     if labels:
         graph.add_output(OUTPUTS[1], write_labels(graph, calibrated_scores, model.policy, rank), bool, shape)

@@ -49,6 +49,11 @@ class Model:
     labels_pixels: ClassVar[bool] = False
     makes_scores: ClassVar[bool] = True  # whether networks of ours score, and not another program
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of a row's scores."""
+        return (len(self.labels),)
+
     def __post_init__(self) -> None:
         self._scorer: engine.Scorer | None = None
         self.saved_file: SavedFile | None = None  # where it was read from, or written to

@@ -22,6 +22,11 @@ class PixelModel(Model):
     labels_pixels = True
 
     @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of a tile's scores."""
+        return (*self.tile, len(self.labels))
+
+    @property
     def tile(self) -> tuple[int, int]:
         """Height and width of the tiles."""
         shape = next(iter(self.encoder.shapes().values()))
