@@ -52,7 +52,7 @@ COMMANDS = {
     "predict csv": Command((*PREDICT, "OUT/predictions.csv")),
     "thresholds": Command(("thresholds", "songs.manyhot", "--set", "mood_sad=0.4", "-o", "OUT/model.manyhot")),
     "guarantee": Command(
-        ("guarantee", "songs.manyhot", "rows.csv", "--miss-rate", "0.3", "-o", "OUT/model.manyhot", "--quiet")
+        ("guarantee", "songs.manyhot", "new.csv", "--miss-rate", "0.3", "-o", "OUT/model.manyhot", "--quiet")
     ),
     "report": Command(("report", "songs.manyhot", "-o", "OUT/report.html", "--quiet")),
     "checkpoint": Command(
@@ -78,6 +78,7 @@ COMMANDS = {
     ),
     "predict masks": Command(("predict", "pixels.manyhot", *IMAGES, "-o", "OUT/masks")),
     "evaluate plots": Command(("evaluate", "cnn.manyhot", *IMAGES, "--labels", "above,below", "--plots", "OUT/plots")),
+    "card": Command(("card", "songs.manyhot", "-o", "OUT/card.md")),
     "report on rows": Command(("report", "songs.manyhot", "rows.csv", "-o", "OUT/report.html", "--quiet")),
     "label errors csv": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.csv", "--quiet")),
     "label errors parquet": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.parquet", "--quiet")),
@@ -97,6 +98,8 @@ def prepare(folder: Path) -> Path:
     folder.mkdir(parents=True)
     songs().write_csv(folder / "rows.csv")
     songs(20, seed=1).write_csv(folder / "more.csv")
+    new = songs(seed=2)  # rows that training has not seen
+    new.with_columns("n" + new["song_id"]).write_csv(folder / "new.csv")
     for name, model in (("images_cnn", "cnn.manyhot"), ("pixels", "pixels.manyhot")):
         shutil.copy(FROZEN / name / "model.manyhot", folder / model)
     generator, lines = np.random.default_rng(0), ["image,above,below"]

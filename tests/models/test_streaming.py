@@ -286,7 +286,7 @@ class TestRefusals:
     def test_a_disk_that_is_too_small(self, songs, folder, monkeypatch):
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1))
-        with pytest.raises(InputError, match=r"GiB are needed.*stream_folder"):
+        with pytest.raises(InputError, match=r"MiB are needed.*stream_folder"):
             self.fit(songs, folder)
 
     def test_a_disk_that_fills_up(self, songs, folder, monkeypatch):

@@ -256,10 +256,14 @@ def check_disk_space(folder: Path, n_bytes: float) -> None:
         raise InputError(f"cannot be used ({error.strerror or error}); name another folder", file=folder) from None
     if free < n_bytes:
         raise InputError(
-            f"about {n_bytes / 2**30:.1f} GiB are needed here while training, and {free / 2**30:.1f} GiB are free; "
+            f"about {_describe_size(n_bytes)} are needed here while training, and {_describe_size(free)} are free; "
             "free some space, or name another folder (stream_folder, --stream-folder)",
             file=folder,
         )
+
+
+def _describe_size(n_bytes: float) -> str:
+    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes < 2**26 else f"{n_bytes / 2**30:.1f} GiB"
 
 
 def _open_unnamed(folder: Path) -> IO[bytes]:

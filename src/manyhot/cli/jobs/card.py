@@ -8,8 +8,8 @@ from pathlib import Path
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
-from manyhot.errors import InputError, OutputError
-from manyhot.files import write_file
+from manyhot.errors import InputError
+from manyhot.files import check_target, write_file
 from manyhot.reports.card import GENERATOR, render_card
 from manyhot.reports.model_page import out_of_fold_page
 
@@ -34,8 +34,7 @@ def check_output(output: Path) -> None:
     """Refuse what cannot be written before the work is done."""
     if output.suffix.lower() not in SUFFIXES:
         raise InputError(f"got {output.name!r}, expected a name that ends in .md", argument="--output")
-    if not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    check_target(output)
 
 
 def refuse_other_text(output: Path) -> None:
