@@ -332,7 +332,7 @@ class TestEveryPromise:
         assert f"{promise.predictions_per_row:.2f} labels are predicted per row" in details
         assert len(text.split(".")[0].split()) < 35
         if not promise.per_label:
-            assert f" {promise.n_used[0]} " in text
+            assert f"({promise.n_used[0]} with a " in text
 
 
 def test_refused_labels_are_named_and_never_answered():
