@@ -11,6 +11,7 @@ import pytest
 from manyhot import engine
 from manyhot.backend import jax
 from manyhot.config.training import TrainingConfig
+from manyhot.engine import ensemble
 from manyhot.engine import trainer as members_module
 from tests.fixtures.precisions import in_both_precisions
 
@@ -39,7 +40,7 @@ def test_members_together_equal_members_alone(job, name, dtype, epochs, toleranc
 def test_chunks_that_do_not_divide_the_members_change_nothing(job, monkeypatch):
     config = TrainingConfig(dtype="float64", epochs=5, **SMALL)
     unchunked = job.train(config, layout="together")
-    monkeypatch.setattr(members_module, "chunk_size", lambda *_: 4)
+    monkeypatch.setattr(ensemble, "chunk_size", lambda *_: 4)
     chunked = job.train(config)
     np.testing.assert_allclose(job.scores(config, unchunked), job.scores(config, chunked), atol=1e-10)
 
@@ -172,9 +173,9 @@ def test_two_devices_give_what_one_gives(job, tmp_path):
 
 def test_chunks_follow_shapes_alone():
     small, large = 1e4, 1e8
-    assert members_module.chunk_size(30, small, 1e4, "auto", "cpu") == 15
-    assert members_module.chunk_size(16, large, 1e6, "auto", "cpu") == 1
-    assert members_module.chunk_size(16, large, 1e6, "auto", "gpu") == 16
-    assert members_module.chunk_size(16, large, 2**30, "auto", "gpu") == 2
-    assert members_module.chunk_size(16, small, 1e4, "single", "gpu") == 1
+    assert ensemble.chunk_size(30, small, 1e4, "auto", "cpu") == 15
+    assert ensemble.chunk_size(16, large, 1e6, "auto", "cpu") == 1
+    assert ensemble.chunk_size(16, large, 1e6, "auto", "gpu") == 16
+    assert ensemble.chunk_size(16, large, 2**30, "auto", "gpu") == 2
+    assert ensemble.chunk_size(16, small, 1e4, "single", "gpu") == 1
     assert jax.devices()[0].platform == "cpu"
