@@ -18,8 +18,8 @@ def layer():
 
 @pytest.fixture(scope="module")
 def service(layer, tmp_path_factory):
-    layer.save(tmp_path_factory.mktemp("scores") / "layer.manyhot")
-    path = next(tmp_path_factory.getbasetemp().rglob("layer.manyhot"))
+    path = tmp_path_factory.mktemp("scores") / "layer.manyhot"
+    layer.save(path)
     running = Running([path]).wait()
     yield running
     running.stop()
