@@ -105,3 +105,13 @@ def test_rows_that_pack_well_only_at_the_end_are_read(tmp_path):
     varied = b"".join(b"%d,0\n" % number for number in generator.integers(0, 10**9, 1_000_000))
     path.write_bytes(gzip.compress(b"a,y\n" + varied + b"1,0\n" * 20_000_000))  # 4 MB and 100 KB: no 100 times
     assert sum(1 for _ in locate(path).lines()) == 21_000_001
+
+
+def test_a_damaged_array_of_an_archive_is_named(tmp_path):
+    np.savez(tmp_path / "whole.npz", X=np.eye(4, 2), Y=np.eye(4, 2))
+    with zipfile.ZipFile(tmp_path / "whole.npz") as whole, zipfile.ZipFile(tmp_path / "a.npz", "w") as damaged:
+        for name in whole.namelist():
+            damaged.writestr(name, b"\x00" * (name == "X.npy") + whole.read(name))
+    with pytest.raises(InputError, match="X is damaged") as caught:
+        read(tmp_path / "a.npz", ReadOptions())
+    assert caught.value.file == str(tmp_path / "a.npz")

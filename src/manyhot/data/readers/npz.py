@@ -61,7 +61,7 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
     try:
         _refuse_bomb(content, source)
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in names if name in archive.files}
+            arrays = {name: archive[name] for name in names if name in archive.files}
     except InputError:
         raise
     except (*ZIP_ERRORS, KeyError, OSError, MemoryError, SyntaxError, TokenError, TypeError) as error:  # NumPy's heads
@@ -70,6 +70,10 @@ def _arrays(source: Source) -> dict[str, np.ndarray]:
                 "holds Python objects, which are never loaded; save numbers and text (dtype=str) only"
             ) from None
         raise read_error(source, "NPZ", error) from None
+    damaged = next((name for name, array in arrays.items() if not isinstance(array, np.ndarray)), None)
+    if damaged is not None:  # NumPy gives the bytes of what does not begin as an array does
+        raise source.error(f"{damaged} is damaged: it does not begin as an array of NumPy does")
+    return arrays
 
 
 def _refuse_bomb(content: bytes, source: Source) -> None:
