@@ -9,11 +9,12 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.attacks.writing_commands import COMMANDS, QUICK, Outputs, prepare, run
+from tests.attacks.writing_commands import COMMANDS, QUICK, outputs_by_name, prepare, run
 from tests.fixtures.file_calls import FileCalls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files of descriptors are read from /proc")
@@ -33,24 +34,8 @@ def folder():
 
 @pytest.fixture(scope="module")
 def outputs(folder):
-    """What a command writes, found out once."""
-    inputs, found = prepare(folder / "inputs"), {}
-
-    def outputs_of(name):
-        if name not in found:
-            found[name] = Outputs(COMMANDS[name], inputs, folder / f"first {len(found)}")
-        return found[name]
-
-    return outputs_of
-
-
-def calls_of(outputs, place):
-    """The calls on its outputs that a command makes where there are older ones."""
-    outputs.lay_old(place)
-    with FileCalls(place) as watched:
-        done = run(outputs.words(place))
-    assert done.code == 0, done.err
-    return watched.calls
+    numbers = count()
+    return outputs_by_name(prepare(folder / "inputs"), lambda: folder / f"first {next(numbers)}")
 
 
 def is_needless(call):
@@ -95,7 +80,7 @@ def fail_at_calls(error, names, outputs, folder, n, generator):
     for k in range(n):
         name = names[k % len(names)]
         if name not in calls:
-            calls[name] = calls_of(outputs(name), folder / f"calls of {name}")
+            calls[name] = outputs(name).calls(folder / f"calls of {name}")
         kinds = list(dict.fromkeys((call.operation, is_needless(call)) for call in calls[name]))
         kind = kinds[(k // len(names) + k) % len(kinds)]
         numbers = [j for j, call in enumerate(calls[name], 1) if (call.operation, is_needless(call)) == kind]

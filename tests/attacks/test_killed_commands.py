@@ -13,7 +13,7 @@ import pytest
 
 from manyhot.cli.signals import NOTHING
 from manyhot.files import LEFTOVER_SECONDS
-from tests.attacks.writing_commands import COMMANDS, KILLED, Outputs, contents, prepare, run
+from tests.attacks.writing_commands import KILLED, contents, outputs_by_name, prepare, run
 from tests.cli.test_signals import WORDS, restore_signals
 from tests.fixtures.file_calls import FileCalls
 
@@ -31,25 +31,14 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outputs(inputs, tmp_path_factory):
-    """What a command writes, found out once."""
-    found = {}
-
-    def outputs_of(name):
-        if name not in found:
-            found[name] = Outputs(COMMANDS[name], inputs, tmp_path_factory.mktemp("outputs") / "out")
-        return found[name]
-
-    return outputs_of
+    return outputs_by_name(inputs, lambda: tmp_path_factory.mktemp("outputs") / "out")
 
 
 def calls_of(outputs, folder):
     """The calls on its outputs that a command makes where there are older ones."""
-    outputs.lay_old(folder)
-    with FileCalls(folder) as watched:
-        done = run(outputs.words(folder))
-    assert done.code == 0, done.err
+    calls = outputs.calls(folder)
     assert outputs.assert_whole(folder, is_old=False) == []
-    return watched.calls
+    return calls
 
 
 def killed(words, folder, call=0, seconds=None):

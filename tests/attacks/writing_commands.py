@@ -20,6 +20,7 @@ from manyhot.cli import main
 from manyhot.files import TEMPORARY, temporary_stem
 from manyhot.persistence.container import read
 from tests.cli.conftest import SMALL, Done, songs
+from tests.fixtures.file_calls import Call, FileCalls
 
 FROZEN = Path(__file__).parents[1] / "contract" / "frozen" / "saved"
 OUT = "OUT"  # in words, the folder that is written to
@@ -149,6 +150,14 @@ class Outputs:
         """The command's words for an output folder."""
         return self.command.in_folders(self.inputs, folder)
 
+    def calls(self, folder: Path) -> list[Call]:
+        """The calls on its outputs that the command makes in a new folder where there are older ones."""
+        self.lay_old(folder)
+        with FileCalls(folder) as watched:
+            done = run(self.words(folder))
+        assert done.code == 0, done.err
+        return watched.calls
+
     def lay_old(self, folder: Path) -> None:
         """Put the old files into a new folder."""
         folder.mkdir(parents=True)
@@ -189,6 +198,11 @@ class Outputs:
         if name.endswith(".html"):
             return content.rstrip().endswith(b"</html>") and _page(content) == _page(new)
         return name.endswith(".manyhot") and content != self.old.get(name) and _model(content) == _model(new)
+
+
+def outputs_by_name(inputs: Path, new_folder: Callable[[], Path]) -> Callable[[str], Outputs]:
+    """What a command of `COMMANDS` writes, found out once."""
+    return cache(lambda name: Outputs(COMMANDS[name], inputs, new_folder()))
 
 
 @cache

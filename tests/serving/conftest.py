@@ -5,8 +5,12 @@ import base64
 import http.client
 import io
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +168,34 @@ class Running:
         self.server.should_exit = True
         self.thread.join(60)
         assert not self.thread.is_alive()
+
+
+class RunningCommand(Running):
+    """`manyhot serve` in a process of its own."""
+
+    def __init__(self, words: list[str], **popen: Any) -> None:
+        self.port = free_port()
+        command = [sys.executable, "-m", "manyhot", "serve", *words, "--port", str(self.port)]
+        self.process = subprocess.Popen(command, **popen)
+
+    def wait(self) -> "RunningCommand":
+        for _ in range(3000):
+            assert self.process.poll() is None
+            with suppress(OSError):
+                if self.ask("GET", "/ready").status == 200:
+                    return self
+            time.sleep(0.1)
+        raise AssertionError("not ready")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

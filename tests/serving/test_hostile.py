@@ -8,7 +8,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.image_files import png_header
-from tests.serving.conftest import Running, as_base64, rows_of, songs, until
+from tests.serving.conftest import Running, RunningCommand, as_base64, rows_of, songs, until
 
 ROW = rows_of(songs(3, seed=9))[0]
 JSON_HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -270,32 +269,16 @@ def rss(pid: int) -> int:
     return int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture
 def process(bundles):
     """The command, in a process of its own."""
-    port = free_port()
-    words = [sys.executable, "-m", "manyhot", "serve", str(bundles["songs"]), "--port", str(port)]
-    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    remote = Running.__new__(Running)
-    remote.port, remote.process = port, started
+    remote = RunningCommand(
+        [str(bundles["songs"])], stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
     try:
-        for _ in range(600):
-            try:
-                if remote.ask("GET", "/ready").status == 200:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.1)
-        yield remote
+        yield remote.wait()
     finally:
-        started.kill()
-        started.wait()
+        remote.stop()
 
 
 @pytest.mark.exhaustive

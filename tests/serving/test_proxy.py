@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.conftest import Answer, Running, rows_of, songs, until
-from tests.serving.test_hostile import Meanwhile, free_port, status, trickle
+from tests.serving.conftest import Answer, Running, free_port, rows_of, songs, until
+from tests.serving.test_hostile import Meanwhile, status, trickle
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONFIG = (Path(__file__).parents[2] / "docs/nginx.conf").read_text()

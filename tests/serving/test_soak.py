@@ -7,9 +7,7 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,7 @@ import numpy as np
 import pytest
 
 from manyhot import MultiLabelClassifier
-from tests.serving.conftest import NAMES, Running, numbers, rows_of, songs
-from tests.serving.test_hostile import free_port
+from tests.serving.conftest import NAMES, RunningCommand, numbers, rows_of, songs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 TOKEN = "a-token-of-the-soak"
@@ -151,26 +148,13 @@ def service(bundles, tmp_path):
     for name in ("songs", "matrix"):
         shutil.copy(bundles[name], tmp_path / f"{name}.manyhot")
     (tmp_path / "token").write_text(TOKEN)
-    port = free_port()
     files = [str(tmp_path / f"{name}.manyhot") for name in ("songs", "matrix")]
-    words = [sys.executable, "-m", "manyhot", "serve", *files, "--port", str(port)]
     with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen([*words, "--token-file", str(tmp_path / "token")], stderr=log)
-    running = Running.__new__(Running)
-    running.port, running.process = port, process
+        running = RunningCommand([*files, "--token-file", str(tmp_path / "token")], stderr=log)
     try:
-        for _ in range(3000):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            try:
-                if running.ask("GET", "/ready").status == 200:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.1)
-        yield running
+        yield running.wait()
     finally:
-        process.kill()
-        process.wait()
+        running.stop()
 
 
 @pytest.fixture

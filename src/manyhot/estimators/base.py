@@ -246,10 +246,7 @@ class BaseMultiLabelEstimator(BaseEstimator):
         if arrays is not None:
             return arrays
         if is_frame(X):
-            try:
-                validate_data(self, X=X, skip_check_array=True, reset=False)
-            except ValueError as error:  # names of columns that scikit-learn compares, in its words
-                raise InputError(str(error)) from None
+            self._check_columns(X)
             frame = to_frame(X, encoder.column_types, encoder.number_formats)
             return frame if encoder.matrix_names is None else frame.to_numpy()
         matrix = self._matrix(X, reset=False)
@@ -257,6 +254,13 @@ class BaseMultiLabelEstimator(BaseEstimator):
             names = list(encoder.column_types) if not hasattr(self, "feature_names_in_") else self.feature_names_in_
             return pl.DataFrame(matrix, schema=[str(name) for name in names])
         return matrix
+
+    def _check_columns(self, X: Any) -> None:
+        """Refuse a frame with other columns than those of `fit`, in scikit-learn's words."""
+        try:
+            validate_data(self, X=X, skip_check_array=True, reset=False)
+        except ValueError as error:
+            raise InputError(str(error)) from None
 
     def _matrix(self, X: Any, reset: bool) -> np.ndarray | sp.csr_matrix:
         """Numbers without names, checked; infinity and text are told with their places."""

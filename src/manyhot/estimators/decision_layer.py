@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.scores import PROBABILITIES, SCORE_KINDS, SCORE_SETTINGS
@@ -191,10 +190,7 @@ class DecisionLayer(BaseModelClassifier):
             return self._matrix(X, reset=False)
         frame, names = to_frame(X), self.model_.encoder.names
         if hasattr(self, "feature_names_in_") and not set(names) < set(frame.columns):
-            try:
-                validate_data(self, X=X, skip_check_array=True, reset=False)
-            except ValueError as error:  # names of columns that scikit-learn compares, in its words
-                raise InputError(str(error)) from None
+            self._check_columns(X)
         if set(names).isdisjoint(frame.columns):  # after `fit` on a matrix: columns count by their place
             return frame_numbers(frame, frame.columns)
         return self.model_.encoder.from_frame(frame)

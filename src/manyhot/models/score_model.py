@@ -29,6 +29,7 @@ from manyhot.models.training_data import TrainingInputs
 
 IDENTITY = "identity"
 """Name of the network that gives back what it gets."""
+NO_LAYERS = "has no layers: it decides on scores that come from another program"
 MIN_PERFECT_ROWS = 20  # fewer rows are separated without a mistake by many a good model
 PERFECT_NOTE = (
     "The scores separate the rows with a label from those without perfectly, for every label: scores of held-out rows "
@@ -68,7 +69,7 @@ class ScoreModel(Model):
 
     def summary(self) -> str:
         """There are no layers."""
-        raise InputError("has no layers: it decides on scores that come from another program")
+        raise InputError(NO_LAYERS)
 
     def settings(self) -> dict[str, Any]:
         """The settings that have an effect."""

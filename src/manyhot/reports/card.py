@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manyhot.models.model import Model
+from manyhot.validation import join_names
 
 MAX_LABELS = 200  # rows of the table of labels
 MAX_NAMED = 20  # labels that a sentence names
@@ -93,11 +94,9 @@ def _main_metrics(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _introduction(page: Mapping[str, Any]) -> str:
-    names = page["labels"]["label"]
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     return (
         "A multi-label classifier: each row may have several of these labels, or none, and each label has a "
-        f"probability of its own. Labels: {', '.join(map(_escape, names[:MAX_NAMED]))}{more}."
+        f"probability of its own. Labels: {_named(page['labels']['label'])}."
     )
 
 
@@ -210,8 +209,7 @@ def _limits(page: Mapping[str, Any]) -> list[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(map(_escape, names[:MAX_NAMED])) + more
+    return join_names([_escape(name) for name in names], MAX_NAMED)
 
 
 def _escape(text: str) -> str:

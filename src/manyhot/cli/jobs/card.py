@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import holds_other, model_inputs, refuse_overwriting
 from manyhot.errors import InputError
 from manyhot.files import check_target, write_file
 from manyhot.reports.card import GENERATOR, render_card
@@ -39,12 +38,15 @@ def check_output(output: Path) -> None:
 
 def refuse_other_text(output: Path) -> None:
     """Refuse to write a card over a text that somebody wrote."""
-    if not output.is_file() or not os.access(output, os.R_OK):
-        return
-    content = output.read_bytes()
-    if content.strip() and GENERATOR.encode() not in content:
+    if holds_other(output, is_card):
         raise InputError(
             "exists and is no card that manyhot wrote; choose another name with -o, or delete it",
             file=output,
             argument="--output",
         )
+
+
+def is_card(path: Path) -> bool:
+    """Whether a text is a card that manyhot wrote, or blank."""
+    content = path.read_bytes()
+    return not content.strip() or GENERATOR.encode() in content

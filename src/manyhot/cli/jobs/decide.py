@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.data.readers import read
-from manyhot.errors import ManyhotWarning, OutputError
+from manyhot.errors import ManyhotWarning
 from manyhot.estimators.decision_layer import DecisionLayer
 from manyhot.estimators.read_options import saved_options
+from manyhot.files import check_target
 
 
 def run(
@@ -31,8 +33,7 @@ def run(
     """Read, calibrate, choose thresholds, save, report."""
     quiet = settings.get("verbose", 1) == 0
     layer = DecisionLayer(scores=scores, **settings)
-    if not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    check_target(Path(os.path.realpath(output)))
     read_flags, options = prepare_reading(file, read_flags, {"--output": output}, [settings])
     refuse_other_file(output)
     samples = read(file, options)

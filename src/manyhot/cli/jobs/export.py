@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import read_model
-from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import holds_other, model_inputs, refuse_overwriting
 from manyhot.errors import InputError
 from manyhot.export.graph import is_own_file
 from manyhot.export.onnx_file import export
@@ -32,7 +31,7 @@ def check_output(output: Path) -> None:
     """Refuse another kind of name, and a file that is none of ours."""
     if output.suffix.lower() != SUFFIX:
         raise InputError(f"got {output.name!r}, expected a name that ends in {SUFFIX}", argument="--output")
-    if output.is_file() and os.access(output, os.R_OK) and output.stat().st_size and not is_own_file(output):
+    if holds_other(output, is_own_file):
         raise InputError(
             "exists and was not written by manyhot export; choose another name with -o, or delete it",
             file=output,

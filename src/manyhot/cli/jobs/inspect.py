@@ -18,7 +18,7 @@ from manyhot.evaluation.metrics import reliability as reliability_curve
 from manyhot.evaluation.report.text import pluralize
 from manyhot.models.decision_updates import current_evidence
 from manyhot.models.model import Model
-from manyhot.models.score_model import IDENTITY
+from manyhot.models.score_model import IDENTITY, NO_LAYERS
 from manyhot.persistence import container
 
 MAX_PLOTTED_LABELS = 5  # labels with a panel of their own in the plot, the most frequent
@@ -33,7 +33,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     if plot is not None:
         save_chart(plot_reliability(reliability_panels(model)), plot)
     if with_layers and not model.makes_scores:
-        raise InputError("has no layers: it decides on scores that come from another program", file=bundle)
+        raise InputError(NO_LAYERS, file=bundle)
     description = container.describe(bundle)
     encoder = model.encoder
     column_counts = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,14 @@ def refuse_overwriting(
             raise InputError(f"would overwrite {description}{also}; choose another name", file=output, argument=flag)
 
 
+def holds_other(output: Path, is_ours: Callable[[Path], bool]) -> bool:
+    """Whether a file stands there that is none of ours; what is empty or cannot be read is none."""
+    return output.is_file() and os.access(output, os.R_OK) and output.stat().st_size > 0 and not is_ours(output)
+
+
 def refuse_other_file(output: Path | None) -> None:
     """Refuse to write a model over a file that is none."""
-    if output is None or not output.is_file() or not os.access(output, os.R_OK):
-        return
-    if output.stat().st_size and not begins_as_bundle(output):
+    if output is not None and holds_other(output, begins_as_bundle):
         raise InputError(
             "exists and is not a manyhot file; choose another name, or delete it", file=output, argument="--output"
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import holds_other, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.read_options import open_flag_files
 from manyhot.cli.jobs.score_file import read_rows, score_rows
 from manyhot.errors import InputError
@@ -74,9 +73,7 @@ def check_output(output: Path | None) -> None:
 
 def refuse_other_page(output: Path | None) -> None:
     """Refuse to write a report over a file that is none."""
-    if output is None or not output.is_file() or not os.access(output, os.R_OK):
-        return
-    if output.stat().st_size and not is_report(output):
+    if output is not None and holds_other(output, is_report):
         raise InputError(
             "exists and is not a manyhot report; choose another name with -o, or delete it",
             file=output,

@@ -130,10 +130,11 @@ class Guarantee:
 
     def _promise(self) -> str:
         rate, rows = _format_percent(self.at_most), self._n_rows()
-        used = {"miss_rate": ("with a label", "with the label")}.get(
-            self.kind, ("with a predicted label", "for which it is predicted")
-        )
-        condition = f"if new rows resemble the calibration rows ({rows} {used[self.per_label]})"
+        if self.kind == "miss_rate":
+            used = "with the label" if self.per_label else "with a label"
+        else:
+            used = "for which it is predicted" if self.per_label else "with a predicted label"
+        condition = f"if new rows resemble the calibration rows ({rows} {used})"
         if self.kind == "miss_rate":
             if self.per_label:
                 return f"At most {rate} of the rows with a label are missed on average, for each label, {condition}."
