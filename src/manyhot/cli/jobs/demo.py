@@ -118,7 +118,7 @@ def next_commands(folder: Path) -> list[str]:
         f"{folder / 'more-predictions.jsonl'}",
         f"{program} check {folder / 'digits.csv'} --labels 'is *'{plot_labels}",
         f"{program} cv {folder / 'digits.csv'} --labels 'is *' --n-splits 5 --n-repeats 1 --n-members 4",
-        f"{program} compare-heads {folder / 'digits.csv'} --labels 'is *'{plot_heads}",
+        f"{program} compare-heads {folder / 'digits.csv'} --labels 'is *' --n-members 4{plot_heads}",
         f"{program} train {folder / 'digits.csv'} --labels 'is *' -o {folder / 'again.manyhot'} --n-members 8",
     ]
 
