@@ -21,7 +21,7 @@ from manyhot.engine.ensemble import NetworkFactory, build_measured
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.max_constraint import Levels, constrain, raise_parents
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.trainer import select_devices
+from manyhot.engine.devices import select_devices
 from manyhot.engine.weights import Weights
 
 jnp = jax.numpy

@@ -215,8 +215,8 @@ class StreamTrainer(Trainer):
         n_steps = math.ceil(n_train / self.job.batch_size) if self.networks.full_batches else self.n_steps[0]
         with use_dtype(self.config.dtype):
             rows = chunk.rows._replace(n_train=jax.device_put(np.full(self.chunk, n_train, np.int32), device))
-            compiled = self._compile(chunk.state, rows, device, data)
-            step_scalars = self._step_scalars(number, number + 1, int(n_steps), device)
+            compiled = self._compile(members, chunk.state, rows, device, data)
+            step_scalars = self._step_scalars(members, number, number + 1, int(n_steps), device)
             chunk.state, curves, done = compiled(chunk.state, rows, data, step_scalars)
             done = int(done)
             self._check_cancelled()
