@@ -34,11 +34,3 @@ def warn_of_platform(platform: str, own: str) -> None:
             ManyhotWarning,
             stacklevel=2,
         )
-
-
-def make_augmentation(config: TrainingConfig) -> Augmentation | None:
-    """How images are varied in training; None for not at all."""
-    options = config.image_params
-    if options["augment"] == "auto" or not options["augment"]:
-        return None
-    return Augmentation(tuple(options["augment"]), options["strength"])

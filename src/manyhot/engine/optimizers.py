@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from manyhot.backend import keras
 from manyhot.config.training import TrainingConfig
@@ -27,6 +28,8 @@ def make_optimizer(
 
 class _DecayAsData(keras.optimizers.AdamW):
     """AdamW whose weight decay is one of its variables, so that no other value of it compiles anew."""
+
+    weight_decay: Any
 
     def build(self, variables: list) -> None:
         super().build(variables)

@@ -23,7 +23,7 @@ from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.engine import ensemble
-from manyhot.engine.augmentation import Augmentation
+from manyhot.engine.augmentation import make_augmentation
 from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
 from manyhot.engine.devices import select_devices, warn_of_platform
