@@ -98,7 +98,10 @@ def test_trials_above_the_median_loss_are_given_up_and_diverged_ones_too(monkeyp
     scores = runner.run([own.changed(learning_rate=rate) for rate in rates])
     assert [score.state for score in scores] == [PRUNED, COMPLETE, COMPLETE, PRUNED, COMPLETE, DIVERGED]
     assert all(score.value is None for score in scores if score.state != COMPLETE)
-    assert trained == [(6, slice(0, 4)), (3, slice(4, 8))]  # half of the members first, then the rest of the better ones
+    assert trained == [
+        (6, slice(0, 4)),
+        (3, slice(4, 8)),
+    ]  # half of the members first, then the rest of the better ones
     assert len(runner.losses) == 6
     assert math.isinf(runner.losses[-1])
 
