@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from manyhot.config.training import TrainingConfig
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models.cross_fitting import train_trials
 from manyhot.models.trials import COMPLETE, DIVERGED, PRUNED, TrialRunner
 
 SMALL = {"n_members": 4, "n_folds": 4, "hidden_layer_sizes": (8,), "epochs": 2, "batch_size": 32, "verbose": 0}
@@ -88,28 +89,20 @@ def test_trials_above_the_median_loss_are_given_up_and_diverged_ones_too(monkeyp
     own = classifier._configs()[0]
     runner = runner_of(classifier, X, Y, "map")
     trained = []
-    monkeypatch.setattr(
-        "manyhot.models.trials.train_trials",
-        lambda fit, configs, members, *rest, original=train_trials_of(): (
-            trained.append((len(configs), members)) or original(fit, configs, members, *rest)
-        ),
-    )
+
+    def train(fit, configs, members, *rest):
+        trained.append((len(configs), members))
+        return train_trials(fit, configs, members, *rest)
+
+    monkeypatch.setattr("manyhot.models.trials.train_trials", train)
+    runner = runner_of(classifier, X, Y, "map")
     rates = [1e-6, 1e-2, 2e-2, 1e-5, 3e-2, 1e35]
     scores = runner.run([own.changed(learning_rate=rate) for rate in rates])
     assert [score.state for score in scores] == [PRUNED, COMPLETE, COMPLETE, PRUNED, COMPLETE, DIVERGED]
     assert all(score.value is None for score in scores if score.state != COMPLETE)
-    assert trained == [
-        (6, slice(0, 4)),
-        (3, slice(4, 8)),
-    ]  # half of the members first, then the rest of the better ones
+    assert trained == [(6, slice(0, 4)), (3, slice(4, 8))]  # half of the members, then the rest of the better trials
     assert len(runner.losses) == 6
     assert math.isinf(runner.losses[-1])
-
-
-def train_trials_of():
-    from manyhot.models import trials
-
-    return trials.train_trials
 
 
 def test_a_plan_is_made_once_for_trials_that_differ_in_data_alone(monkeypatch):

@@ -40,7 +40,7 @@ def _progress_panel(alt: Any, values: Mapping[str, Any], measured: Sequence[Mapp
         rows.append({"trial": values["trials"][-1]["number"], "best": best})
     data = alt.Data(values=rows)
     scale = alt.Scale(zero=False)
-    x = alt.X("trial:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1))
+    x = alt.X("trial:Q", title="trial", axis=alt.Axis(format="d", tickMinStep=1, grid=False))
     steps = (
         alt.Chart(data)
         .mark_line(interpolate="step-after", color=BLUE, size=1.5)
@@ -80,7 +80,12 @@ def _setting_panel(alt: Any, values: Mapping[str, Any], measured: Sequence[Mappi
     ]
     if isinstance(space, Mapping):
         kind = "log" if space["log"] else "linear"
-        x = alt.X("value:Q", title=None, scale=alt.Scale(type=kind, zero=False, nice=False), axis=alt.Axis(tickCount=3))
+        x = alt.X(
+            "value:Q",
+            title=None,
+            scale=alt.Scale(type=kind, zero=False, nice=False),
+            axis=alt.Axis(tickCount=3, grid=False),
+        )
     else:
         for row in rows:
             row["value"] = _text(row["value"])
