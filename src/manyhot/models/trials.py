@@ -147,18 +147,19 @@ class TrialRunner:
         scores: dict[int, TrialScore] = {}
         together = [trial for trial in trials if not self._runs_alone(trial.fit)]
         share = len(together) / len(trials)
-        self._train_pilots(together, scale_progress(callback, 0.0, share / 2))
+        middle = share / 2 if any(self._can_spare(trial.fit) for trial in together) else share
+        self._train_pilots(together, scale_progress(callback, 0.0, middle))
         self.losses += [trial.loss for trial in together]
         limit = float(np.median(self.losses)) if len(self.losses) >= MIN_LOSSES else math.inf
         kept = []
         for trial in together:
             if not math.isfinite(trial.loss):
                 scores[trial.place] = TrialScore(DIVERGED, None, None, trial.fit.config)
-            elif trial.loss > limit and self._count_pilots(trial.fit) < len(trial.fit.members):
+            elif trial.loss > limit and self._can_spare(trial.fit):
                 scores[trial.place] = TrialScore(PRUNED, None, trial.loss, trial.fit.config)
             else:
                 kept.append(trial)
-        for trial, value in self._train_rest(kept, scale_progress(callback, share / 2, share)):
+        for trial, value in self._train_rest(kept, scale_progress(callback, middle, share)):
             state = DIVERGED if value is None else COMPLETE
             scores[trial.place] = TrialScore(state, value, trial.loss, trial.fit.config)
         alone = [trial for trial in trials if self._runs_alone(trial.fit)]
@@ -173,6 +174,10 @@ class TrialRunner:
     def _runs_alone(self, fit: CrossFit) -> bool:
         """Whether members are trained in several parts, so that trials cannot share a job."""
         return fit.searches_epochs or is_fine_tuned(fit.network)
+
+    def _can_spare(self, fit: CrossFit) -> bool:
+        """Whether some members are left when the first ones are trained."""
+        return self._count_pilots(fit) < len(fit.members)
 
     def _size(self, fit: CrossFit) -> engine.JobSize:
         n_validation = max(len(member.validation) for member in fit.members)
