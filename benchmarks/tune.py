@@ -3,7 +3,7 @@
 Usage: python benchmarks/tune.py [NAME ...] [--seeds 0 1 2] [--trials 24] [--metric map] [--speed-seconds 120]
            [--skip-quality] [--skip-speed] [--out results/tune.json]
 Names are sets of `sets.py`; emotions, yeast and goemotions (the first 10,000 rows of its training part) unless named.
-For each seed `tune` searches on the training rows; the winner and a fit with the defaults are measured on the test rows.
+For each seed `tune` searches on the training rows; winner and defaults are measured on the test rows.
 A difference is a gain only beyond the spread of the seeds. For speed, `manyhot.tune` and Optuna with `fit` as its
 objective search the same space on the same rows for the same time, in processes of their own, with an empty cache of
 compiled programs each.

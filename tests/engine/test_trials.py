@@ -1,5 +1,6 @@
 """Trials of a search side by side are the trainings they would be alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ def configs(**more) -> list[TrainingConfig]:
     return [TrainingConfig(**{**SMALL, "loss": "focal", **more, **change}) for change in CHANGES]
 
 
-def side_by_side(job, trials, layout="auto"):
+def side_by_side(job, trials, layout="auto", executor=None):
     """All members of the job under each of the settings."""
     n_members, config = len(job.parts), trials[0]
     spec = NetworkSpec("mlp", network_settings(config), {"features": (job.features.shape[1],)}, 4, config.dtype)
@@ -37,7 +38,7 @@ def side_by_side(job, trials, layout="auto"):
     parts = engine.MemberSplits(*(part * len(trials) for part in vars(job.parts).values()))
     data = engine.EncodedRows({"features": job.features}, job.values, None, job.weights, config.dtype)
     size = engine.JobSize(n_members, 20, engine.platform())
-    runtime = RuntimeConfig(member_batching=layout)
+    runtime = RuntimeConfig(member_batching=layout, executor=executor)
     return engine.train(networks, data, parts, config, runtime, 16, size=size, trials=trials)
 
 
@@ -91,3 +92,13 @@ def test_the_weight_decay_of_adamw_is_one_of_its_variables(make_job):
     plain = make_optimizer(replace(config, optimizer="adam"))
     plain.build(model.trainable_variables)
     assert place_of_decay(plain) is None
+
+
+@pytest.mark.slow
+def test_trials_travel_to_an_executor(make_job):
+    job = make_job(n_members=2)
+    trials = configs()[:2]
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = side_by_side(job, trials, executor=pool)
+    for ours, own in zip(elsewhere.weights.trainable, side_by_side(job, trials).weights.trainable, strict=True):
+        np.testing.assert_array_equal(ours, own)

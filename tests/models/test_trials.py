@@ -8,8 +8,7 @@ import scipy.sparse as sp
 
 from manyhot.config.training import TrainingConfig
 from manyhot.estimators.multilabel import MultiLabelClassifier
-from manyhot.models.cross_fitting import train_trials
-from manyhot.models.trials import COMPLETE, DIVERGED, PRUNED, TrialRunner
+from manyhot.models.trials import COMPLETE, DIVERGED, PRUNED, TrialRunner, train_trials
 
 SMALL = {"n_members": 4, "n_folds": 4, "hidden_layer_sizes": (8,), "epochs": 2, "batch_size": 32, "verbose": 0}
 

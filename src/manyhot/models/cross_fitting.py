@@ -294,42 +294,6 @@ def train_cross_fits(
     return factory, trained
 
 
-def train_trials(
-    fit: CrossFit,
-    configs: Sequence[TrainingConfig],
-    members: slice,
-    runtime: RuntimeConfig,
-    callback: engine.ProgressCallback | None = None,
-    size: engine.JobSize | None = None,
-) -> engine.TrainingResult:
-    """Train some members of a fit under each of several settings as one job, the members of one after another's.
-
-    The settings differ in `engine.DATA_SETTINGS` alone; each member is the one that the whole fit would train.
-    """
-    part = replace(fit, members=fit.members[members])
-    n_trials, first = len(configs), members.indices(len(fit.members))[0]
-    one_factory, rows, splits = as_one_job([part], first)
-    starts = member_starts([part], first)
-    repeated = MemberStarts(starts.seeds * n_trials, starts.output_biases * n_trials, starts.dtype)
-    factory = fit.network.factory(one_factory.n_members * n_trials, repeated, first)
-    parts = splits.train, splits.validation, splits.held_out
-    splits = engine.MemberSplits(*(list(part) * n_trials for part in parts))
-    batch_size = int(fit.config.batch_size)
-    n_steps = [math.ceil(max(len(one.train) for one in fit.members) / batch_size)] * factory.n_members
-    return engine.train(
-        factory,
-        rows,
-        splits,
-        fit.config,
-        runtime,
-        batch_size,
-        callback=callback,
-        n_steps=n_steps,
-        size=size,
-        trials=configs,
-    )
-
-
 def fits_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
     """How many fits such as this one it takes to fill the programs of a job of a size."""
     return math.ceil(members_together(fit, runtime, size) / len(fit.members))

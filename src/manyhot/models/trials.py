@@ -16,6 +16,7 @@ import numpy as np
 
 from manyhot import engine
 from manyhot.config.fields import AUTO
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
 from manyhot.decisions.policy import (
     cross_fitted_decisions,
@@ -32,10 +33,12 @@ from manyhot.models.checks import check_n_rows
 from manyhot.models.cross_fitting import (
     CrossFit,
     EncodedFit,
+    MemberStarts,
+    as_one_job,
     encode_rows,
+    member_starts,
     members_together,
     plan_cross_fit,
-    train_trials,
 )
 from manyhot.models.epoch_search import (
     SCORED_ROWS,
@@ -289,6 +292,42 @@ class TrialRunner:
             targets, calibrated[place], decisions, choose_k(targets), [self.metric], untrained.hierarchy
         )[self.metric].value
         return float(value) if math.isfinite(value) else None
+
+
+def train_trials(
+    fit: CrossFit,
+    configs: Sequence[TrainingConfig],
+    members: slice,
+    runtime: RuntimeConfig,
+    callback: engine.ProgressCallback | None = None,
+    size: engine.JobSize | None = None,
+) -> engine.TrainingResult:
+    """Train some members of a fit under each of several settings as one job, the members of one after another's.
+
+    The settings differ in `engine.DATA_SETTINGS` alone; each member is the one that the whole fit would train.
+    """
+    part = replace(fit, members=fit.members[members])
+    n_trials, first = len(configs), members.indices(len(fit.members))[0]
+    one_factory, rows, splits = as_one_job([part], first)
+    starts = member_starts([part], first)
+    repeated = MemberStarts(starts.seeds * n_trials, starts.output_biases * n_trials, starts.dtype)
+    factory = fit.network.factory(one_factory.n_members * n_trials, repeated, first)
+    parts = splits.train, splits.validation, splits.held_out
+    splits = engine.MemberSplits(*(list(part) * n_trials for part in parts))
+    batch_size = int(fit.config.batch_size)
+    n_steps = [math.ceil(max(len(one.train) for one in fit.members) / batch_size)] * factory.n_members
+    return engine.train(
+        factory,
+        rows,
+        splits,
+        fit.config,
+        runtime,
+        batch_size,
+        callback=callback,
+        n_steps=n_steps,
+        size=size,
+        trials=configs,
+    )
 
 
 def _program(config: TrainingConfig) -> Hashable:

@@ -73,7 +73,8 @@ def tune(
             above 0 and 10 times apart. None for the neighbourhood of the classifier's settings; those that are not at
             their defaults are then left as they are.
         trials: Trials in all, 1 or more.
-        minutes: No new trials begin after so many minutes, above 0; None for no limit.
+        minutes: No new trials begin after so many minutes, above 0, and towards the end fewer begin together; None for
+            no limit.
         nested: Outer folds, 2 or more, for an honest score: on each a whole search is made on its training rows, and
             its best trial is measured on its test rows, which takes that many times as long. 0 for none. With
             `minutes`, all searches share them.
@@ -217,7 +218,7 @@ def _run_search(
 ) -> _Found:
     """All trials of one search; what the journal holds is not trained again."""
     runner = TrialRunner(problem.inputs, problem.classifier.network, problem.weights, problem.metric)
-    progress = _Progress(problem, name, limit, show)
+    progress, n_kept = _Progress(problem, name, limit, show), len(record.trials.get(name, ()))
     if name not in record.facts:
         score = runner.run_whole(problem.config({}), progress.of_batch([], 1))
         has_tables = bool(runner.plan(problem.config({})).network.tables())
@@ -230,7 +231,7 @@ def _run_search(
         runner.restore(problem.config({}), losses)
     found = _Found(problem, record.facts[name], record.trials[name])
     while len(found.trials) < problem.n_trials and time.perf_counter() < limit:
-        n_wanted = min(BATCH, problem.n_trials - len(found.trials))
+        n_wanted = min(BATCH, problem.n_trials - len(found.trials), progress.n_in_time(len(found.trials) - n_kept))
         seed = problem.inputs.config.random_state
         higher_is_better = METRICS[problem.metric].higher_is_better
         proposed = propose(found.space, found.trials, n_wanted, higher_is_better, seed)
@@ -252,6 +253,13 @@ class _Progress:
     ) -> None:
         self.problem, self.name, self.limit, self.show = problem, name, limit, show
         self.start = time.perf_counter()
+
+    def n_in_time(self, n_trained: int) -> int:
+        """How many trials the time that is left suffices for, by those trained so far; one at least."""
+        if not n_trained or not math.isfinite(self.limit):
+            return BATCH
+        now = time.perf_counter()
+        return max(1, int((self.limit - now) * n_trained / (now - self.start)))
 
     def of_batch(self, trials: list[Trial], n_running: int) -> engine.ProgressCallback | None:
         """What the engine calls while so many further trials are trained."""
