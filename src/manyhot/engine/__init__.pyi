@@ -13,6 +13,9 @@ from .ensemble import member_bytes as member_bytes
 from .ensemble import use_dtype as use_dtype
 from .extreme.scoring import TopScorer as TopScorer
 from .extreme.trainer import train_extreme as train_extreme
+from .followed import Epoch as Epoch
+from .followed import FollowedProgress as FollowedProgress
+from .followed import is_stopped as is_stopped
 from .gradient_attribution import PAIRS_PER_BATCH as PAIRS_PER_BATCH
 from .gradient_attribution import constants as constants
 from .gradient_attribution import contributions as contributions
@@ -27,7 +30,7 @@ from .scoring import Buckets as Buckets
 from .scoring import Scorer as Scorer
 from .step_scalars import DATA_SETTINGS as DATA_SETTINGS
 from .trainer import members_together as members_together
-from .trainer import train as train
+from .training import train as train
 from .weights import ExtremeWeights as ExtremeWeights
 from .weights import Weights as Weights
 from .windows import Window as Window

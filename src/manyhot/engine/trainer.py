@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from queue import SimpleQueue
@@ -25,13 +25,13 @@ from manyhot.config.training import TrainingConfig
 from manyhot.engine import ensemble
 from manyhot.engine.augmentation import make_augmentation
 from manyhot.engine.daemon_pool import DaemonPool
-from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
+from manyhot.engine.device_data import DeviceData, EncodedRows, bucket, pad_indices
 from manyhot.engine.devices import select_devices, warn_of_platform
 from manyhot.engine.embedding_bags import max_entries
-from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult
+from manyhot.engine.ensemble import Progress, ProgressCallback, TrainingResult
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, build_program
 from manyhot.engine.initial_state import initial_state
-from manyhot.engine.job import ChunkResult, JobSize, Snapshots, TrainingJob
+from manyhot.engine.job import ChunkResult, JobSize, TrainingJob
 from manyhot.engine.label_counts import count_labels
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
@@ -46,34 +46,6 @@ from manyhot.errors import TrainingError
 
 VALIDATION_ROWS = 1024  # rows in a step of the stopping loss at most
 CALL_SECONDS = 0.4  # how long one call of the program should take, so that progress moves; it changes nothing else
-
-
-def train(
-    networks: NetworkFactory,
-    rows: EncodedRows,
-    splits: MemberSplits,
-    config: TrainingConfig,
-    runtime: RuntimeConfig,
-    batch_size: int,
-    start: Weights | None = None,
-    callback: ProgressCallback | None = None,
-    *,
-    n_steps: Sequence[int] | None = None,
-    size: JobSize | None = None,
-    snapshots: Snapshots | None = None,
-    trials: Sequence[TrainingConfig] | None = None,
-) -> TrainingResult:
-    """Train every member on its own rows, here or where `runtime.executor` says.
-
-    `callback` is called now and then, from any thread; all behind it are those of `TrainingJob`. With `trials`, the
-    weights of members whose loss was no finite number are what they are, and nothing is raised.
-    """
-    steps, own_runtime = None if n_steps is None else tuple(n_steps), runtime.changed(executor=None)
-    job = TrainingJob(networks, rows, splits, config, own_runtime, batch_size, start, steps, size, snapshots)
-    job = job if trials is None else replace(job, trials=tuple(trials))
-    with use_dtype(config.dtype):
-        trainer = Trainer(job, callback)
-        return trainer.run() if runtime.executor is None else trainer.run_elsewhere(runtime.executor)
 
 
 def members_together(job: TrainingJob) -> int:
@@ -239,10 +211,8 @@ class Trainer:
         # what a running chunk carries counts twice: it is made on the host and moves on a device
         data_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(self._data_on(self.devices[0])))
         weight_bytes = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
-        member_bytes, slot_bytes = (
-            weight_bytes / len(self.splits),
-            sum(np.asarray(slot.value).nbytes for slot in self.step_config.optimizer.variables),
-        )
+        member_bytes = weight_bytes / len(self.splits)
+        slot_bytes = sum(np.asarray(slot.value).nbytes for slot in self.step_config.optimizer.variables)
         state_bytes = member_bytes * (2 if self.config.early_stopping else 1) + slot_bytes
         scoring_bytes = weight_bytes  # a copy on the device, when training is over
         carried_bytes = max(2 * n_running * self.chunk * state_bytes, scoring_bytes)

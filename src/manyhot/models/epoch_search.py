@@ -118,6 +118,8 @@ def train_searched(
 ) -> tuple[list[CrossFit], engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits, for as many epochs as each fit's own rows ask for where its config leaves it open.
 
+    Where whoever follows training ends it, a fit keeps the members that were trained until then.
+
     Returns:
         The fits with their epochs, and what `train_and_fine_tune` returns.
     """
@@ -131,20 +133,25 @@ def train_searched(
         _Search(fit, int(start), count_pilots(fit, runtime, size), int(fit.config.epochs))
         for fit, start in zip(fits, starts, strict=False)
     ]
-    while any(one.candidate for one in searches):
+    while any(one.candidate for one in searches) and not engine.is_stopped(callback):
         for candidate, group in itertools.groupby(searches, lambda one: one.candidate):
             if candidate is not None:
                 search.try_candidate(list(group), candidate)
-    results, found = [], []
+    results, found, is_ended = [], [], engine.is_stopped(callback)
     for one in searches:
         assert one.best is not None
         config = one.fit.config.changed(epochs=one.best.epochs)
         fit = replace(one.fit, config=config, searches_epochs=False, epoch_losses=one.losses)
-        found.append(fit)
         results.append(one.best.trained)
-        if one.n_pilots < len(fit.members):
+        if is_ended:
+            config = config.changed(n_members=one.n_pilots)
+            fit = replace(fit, members=fit.members[: one.n_pilots], config=config)
+        elif one.n_pilots < len(fit.members):
             results.append(search.train_rest(fit, one))
-    factory = fits[0].network.factory(sum(n_members), member_starts(found, first), first)
+        # losses of trainings that were cut short say nothing about a number of epochs
+        found.append(replace(fit, epoch_losses={}) if engine.is_stopped(callback) else fit)
+    n_trained = sum(len(fit.members) for fit in found)
+    factory = fits[0].network.factory(n_trained, member_starts(found, first), first)
     return found, factory, concatenate_results(results)
 
 
