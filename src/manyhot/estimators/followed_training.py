@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from manyhot import engine
+from manyhot.config.executor import check_executor
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.estimators import callback_context
 from manyhot.estimators.base import BaseMultiLabelEstimator
@@ -90,7 +91,7 @@ class FollowedTraining(BaseMultiLabelEstimator):
         if not self._callbacks:
             train(lambda progress: progress)
             return self
-        if self.executor is not None:
+        if check_executor("executor", self.executor) is not None:
             warnings.warn(
                 "members are trained by the processes of an executor, so callbacks see the fit but none of its epochs; "
                 "executor=None trains here",
