@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -245,7 +246,7 @@ def test_a_followed_run_that_was_killed_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("hook", ["setup", "on_fit_task_begin", "on_fit_task_end", "teardown"])
 def test_an_error_of_a_callback_is_raised_and_it_is_torn_down(support, hook, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **values):
         recorder.events.append("failed")
         raise RuntimeError("of the callback")
 
@@ -361,12 +362,17 @@ def test_scikit_learns_progress_bar_and_scores(capsys):
 
 
 @pytest.mark.slow
-def test_without_callbacks_nothing_of_scikit_learns_is_loaded(monkeypatch):
-    """It would take longer to import than everything else of an estimator."""
-    for name in [name for name in sys.modules if name.startswith("sklearn.callback")]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+def test_without_callbacks_nothing_of_them_is_asked_for(monkeypatch):
+    """scikit-learn's own package takes longer to import than most of an estimator."""
+
+    def fail():
+        raise AssertionError("callbacks are looked for")
+
+    monkeypatch.setattr(followed_training, "callback_support", fail)
     MultiLabelClassifier(**SETTINGS).fit(*rows())
-    recorder = Recorder()
-    MultiLabelClassifier(**SETTINGS).set_callbacks(recorder).fit(*rows())  # and before 1.9 what stands in for it works
-    assert len(recorder.metadata) == 4
+
+
+def test_before_scikit_learn_1_9_ours_stands_in(monkeypatch):
+    monkeypatch.delattr(sklearn, "callback", raising=False)
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+    assert followed_training.callback_support() is callback_context

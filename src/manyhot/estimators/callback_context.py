@@ -107,7 +107,9 @@ class CallbackSupportMixin:
                     f"callbacks are instances with the methods {', '.join(HOOKS)}; got {callback!r}"
                     + (f" without {', '.join(missing)}" if missing else ", which is a class")
                 )
-        vars(self)["_plain_callbacks"] = list(callbacks)
+        vars(self).pop("_plain_callbacks", None)
+        if callbacks:
+            vars(self)["_plain_callbacks"] = list(callbacks)
         return self
 
     def _init_callback_context(self, task_name: str = "fit", *, max_subtasks: int | None = 0) -> CallbackContext:
