@@ -107,15 +107,15 @@ class CallbackSupportMixin:
                     f"callbacks are instances with the methods {', '.join(HOOKS)}; got {callback!r}"
                     + (f" without {', '.join(missing)}" if missing else ", which is a class")
                 )
-        vars(self).pop("_plain_callbacks", None)
+        self.__dict__.pop("_plain_callbacks", None)
         if callbacks:
-            vars(self)["_plain_callbacks"] = list(callbacks)
+            self.__dict__["_plain_callbacks"] = list(callbacks)
         return self
 
     def _init_callback_context(self, task_name: str = "fit", *, max_subtasks: int | None = 0) -> CallbackContext:
-        callbacks = vars(self).get("_plain_callbacks", [])
+        callbacks = self.__dict__.get("_plain_callbacks", [])
         context = CallbackContext(callbacks, type(self).__name__, task_name, max_subtasks)
-        vars(self)["_fit_tasks"] = started = (context, list[Any]())
+        self.__dict__["_fit_tasks"] = started = (context, list[Any]())
         for callback in callbacks:
             started[1].append(callback)
             callback.setup(estimator=self, context=context)
@@ -130,7 +130,7 @@ def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(estimator, *args, **kwargs)
         finally:
-            context, started = vars(estimator).pop("_fit_tasks", (None, []))
+            context, started = estimator.__dict__.pop("_fit_tasks", (None, []))
             errors = []
             for callback in started:
                 try:

@@ -60,7 +60,7 @@ class FollowedTraining(BaseMultiLabelEstimator):
         if callbacks:
             self._callbacks = callbacks
         else:
-            vars(self).pop("_callbacks", None)
+            self.__dict__.pop("_callbacks", None)
         return self
 
     @property
