@@ -240,6 +240,7 @@ def test_a_followed_run_that_was_killed_goes_on_to_the_same_bits(tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(X, y, **states)
     assert first.events[-1] == ("teardown", "fit")
+    max((tmp_path / "states").glob("chunk-00000.*")).unlink()  # one chunk is an epoch behind the others
     classifier.set_callbacks(second).fit(X, y, **states)
     assert 1 < second.metadata[0]["epoch"] <= 8
     assert second.metadata[-1]["epoch"] == 12
