@@ -20,8 +20,6 @@ import numpy as np
 from manyhot import executors
 from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
-from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig
 from manyhot.engine import ensemble
 from manyhot.engine.augmentation import make_augmentation
 from manyhot.engine.daemon_pool import DaemonPool
