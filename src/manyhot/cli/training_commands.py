@@ -181,7 +181,9 @@ def tune(
             default="none is written",
         ),
     ] = None,
-    trials: Annotated[int, flag(TRAINING, "Settings to try, 1 or more; the first are those given.")] = 40,
+    trials: Annotated[
+        int, flag(TRAINING, "Settings to try, 1 or more; the first are those given.", metavar="INTEGER")
+    ] = 40,
     minutes: Annotated[
         float | None,
         flag(TRAINING, "Begin no new trials after so many minutes.", metavar="MINUTES", default="no limit"),
@@ -207,7 +209,12 @@ def tune(
         ),
     ] = None,
     nested: Annotated[
-        int, flag(TRAINING, "Outer folds for an honest score, each with a search of its own; 0 for none.")
+        int,
+        flag(
+            TRAINING,
+            "Outer folds for an honest score, each with a search of its own; 0 for none.",
+            metavar="INTEGER",
+        ),
     ] = 0,
     journal: Annotated[
         Path | None,

@@ -178,13 +178,19 @@ class Trainer:
                 self.is_cancelled.set()
         return self._result()
 
+    @classmethod
+    def in_worker(cls, job: TrainingJob) -> Trainer:
+        """The trainer of a job that came from elsewhere."""
+        with use_dtype(job.config.dtype):
+            return cls(job)
+
     def run_elsewhere(self, executor: Any) -> TrainingResult:
         """All chunks, as tasks of an executor."""
         self._allocate()
         splits = replace(self.splits, held_out=[np.zeros(0, dtype=np.int64)] * len(self.splits))  # of no use there
         job = replace(self.job, splits=splits, size=self.size)
         kind = type(self)
-        work = executors.Work(kind, job, kind.train_chunk, "training members")
+        work = executors.Work(kind.in_worker, job, kind.train_chunk, "training members")
         for _, result in executors.run_tasks(executor, work, [(number,) for number in range(len(self.chunks))]):
             warn_of_platform(result.platform, self.devices[0].platform)
             self._store(result)

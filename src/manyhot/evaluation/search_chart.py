@@ -52,10 +52,10 @@ def _progress_panel(alt: Any, values: Mapping[str, Any], measured: Sequence[Mapp
         .mark_point(filled=True, size=40, color=BLUE, opacity=0.7)
         .encode(x=x, y=alt.Y("score:Q", scale=scale), tooltip=tooltip)
     )
-    given = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 3], color=STRONG).encode(y="score:Q")
+    own_settings = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 3], color=STRONG).encode(y="score:Q")
     subtitle = "dots: trials that were trained whole; line: the best so far; dashed: the settings given"
     heading = alt.TitleParams("Scores in the order of the trials", subtitle=subtitle)
-    return alt.layer(given, steps, dots).properties(width=WIDTH, height=180, title=heading)
+    return alt.layer(own_settings, steps, dots).properties(width=WIDTH, height=180, title=heading)
 
 
 def _importance_panel(alt: Any, shares: Mapping[str, float]) -> Any:

@@ -154,15 +154,15 @@ class TrialRunner:
         self._train_pilots(together, scale_progress(callback, 0.0, middle))
         self.losses += [trial.loss for trial in together]
         limit = float(np.median(self.losses)) if len(self.losses) >= MIN_LOSSES else math.inf
-        kept = []
+        promising = []
         for trial in together:
             if not math.isfinite(trial.loss):
                 scores[trial.place] = TrialScore(DIVERGED, None, None, trial.fit.config)
             elif trial.loss > limit and self._can_spare(trial.fit):
                 scores[trial.place] = TrialScore(PRUNED, None, trial.loss, trial.fit.config)
             else:
-                kept.append(trial)
-        for trial, value in self._train_rest(kept, scale_progress(callback, middle, share)):
+                promising.append(trial)
+        for trial, value in self._train_rest(promising, scale_progress(callback, middle, share)):
             state = DIVERGED if value is None else COMPLETE
             scores[trial.place] = TrialScore(state, value, trial.loss, trial.fit.config)
         alone = [trial for trial in trials if self._runs_alone(trial.fit)]

@@ -127,7 +127,7 @@ def train_command(settings: Mapping[str, Any], output: Path | None) -> str | Non
         return None
     names = [flag for name in settings for flag in FLAG_NAMES.get(name, (_flag(name),))]
     negated = [f"--no-{name[2:]}" for name in names]
-    kept = ["manyhot", "train"]
+    words_left = ["manyhot", "train"]
     rest = list(words[1:])
     while rest:
         word = rest.pop(0)
@@ -138,10 +138,12 @@ def train_command(settings: Mapping[str, Any], output: Path | None) -> str | Non
             if not equals and rest:
                 rest.pop(0)
             continue
-        kept.append(word)
+        words_left.append(word)
     for name, value in settings.items():
-        kept += [_flag(name), _text(value)] if not isinstance(value, bool) else [_flag(name) if value else _no(name)]
-    return shlex.join([*kept, "-o", "best.manyhot" if output is None else str(output)])
+        words_left += (
+            [_flag(name), _text(value)] if not isinstance(value, bool) else [_flag(name) if value else _no(name)]
+        )
+    return shlex.join([*words_left, "-o", "best.manyhot" if output is None else str(output)])
 
 
 def _flag(name: str) -> str:

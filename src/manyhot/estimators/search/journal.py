@@ -76,9 +76,9 @@ class Journal:
         return lines
 
     def _check_head(self, head: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-        kept = head.get("identity")
-        kept = kept if isinstance(kept, dict) else {}
-        differing = sorted(name for name in {*kept, *identity} if kept.get(name) != identity.get(name))
+        own = head.get("identity")
+        own = own if isinstance(own, dict) else {}
+        differing = sorted(name for name in {*own, *identity} if own.get(name) != identity.get(name))
         if differing:
             raise InputError(
                 f"is the journal of another search: other {', '.join(differing)}; choose another name, or delete it",

@@ -61,8 +61,8 @@ def propose(
     own_seed = int(np.random.SeedSequence([seed, 3, len(trials)]).generate_state(1)[0])
     with _quiet_optuna() as optuna:
         study = _study(optuna, space, trials, higher_is_better, own_seed)
-        asked = [study.ask(_distributions(optuna, space)) for _ in range(n_wanted)]
-    return [{name: _from_optuna(space[name], value) for name, value in one.params.items()} for one in asked]
+        proposed = [study.ask(_distributions(optuna, space)) for _ in range(n_wanted)]
+    return [{name: _from_optuna(space[name], value) for name, value in one.params.items()} for one in proposed]
 
 
 def importances(space: Space, trials: Sequence[Trial], higher_is_better: bool) -> dict[str, float]:
