@@ -11,5 +11,6 @@ from .estimators.decision_layer import DecisionLayer as DecisionLayer
 from .estimators.extreme import ExtremeMultiLabelClassifier as ExtremeMultiLabelClassifier
 from .estimators.loading import load as load
 from .estimators.multilabel import MultiLabelClassifier as MultiLabelClassifier
+from .estimators.search import tune as tune
 from .evaluation.data_checks import check_data as check_data
 from .version import __version__ as __version__

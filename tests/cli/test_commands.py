@@ -113,11 +113,11 @@ def test_help_shows_an_example(manyhot):
 
 # flags that say how a file is read: the commands that have them
 READ_FLAGS = {
-    "--labels": {"train", "decide", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
-    "--sep": {"train", "decide", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
-    "--label-names": {"train", "decide", "check", "cv", "compare-heads", "evaluate", "report", "guarantee"},
-    "--drop": {"train", "decide", "check", "cv", "compare-heads"},
-    "--sample-weight": {"train", "decide", "cv", "evaluate"},
+    "--labels": {"train", "decide", "check", "cv", "tune", "compare-heads", "evaluate", "report", "guarantee"},
+    "--sep": {"train", "decide", "check", "cv", "tune", "compare-heads", "evaluate", "report", "guarantee"},
+    "--label-names": {"train", "decide", "check", "cv", "tune", "compare-heads", "evaluate", "report", "guarantee"},
+    "--drop": {"train", "decide", "check", "cv", "tune", "compare-heads"},
+    "--sample-weight": {"train", "decide", "cv", "tune", "evaluate"},
     "--legend": {"train", "evaluate", "report"},
 }
 

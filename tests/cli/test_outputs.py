@@ -66,6 +66,9 @@ COMMANDS = [
     (["export", "model.onnx", "-o"], "--output", "model.onnx", "the model"),
     (["check", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
     (["cv", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
+    (["tune", "rows.csv", *ROWS, "-o"], "--output", "rows.csv", "the rows"),
+    (["tune", "rows.csv", *ROWS, "--journal"], "--journal", "rows.csv", "the rows"),
+    (["tune", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
     (["compare-heads", "rows.svg", *CSV, *ROWS, "--plot"], "--plot", "rows.svg", "the rows"),
 ]
 

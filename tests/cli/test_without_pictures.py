@@ -12,6 +12,7 @@ from tests.cli.conftest import songs
     "words",
     [
         ("cv", "songs.csv", "--labels", "mood_*"),
+        ("tune", "songs.csv", "--labels", "mood_*"),
         ("compare-heads", "songs.csv", "--labels", "mood_*"),
         ("check", "songs.csv", "--labels", "mood_*"),
         ("inspect", "songs.manyhot"),

@@ -22,6 +22,7 @@ from manyhot.estimators.cross_validation.head_comparison import Heads
 from manyhot.estimators.cross_validation.result import CrossValidation, collect_results
 from manyhot.estimators.cross_validation.result import FoldScores as Fold
 from manyhot.estimators.cross_validation.splits import Split
+from manyhot.estimators.search import Search, Trial
 from manyhot.evaluation.charts import plot_heads
 from manyhot.evaluation.data_checks import check_data
 from manyhot.evaluation.label_errors import find_label_errors
@@ -107,6 +108,14 @@ def guarantee(*, per_label):
     return Guarantee("false_discovery_rate", 0.1, 0.9, per_label, False, np.full(L, 0.5), (), n_used, 1.0, 1.0)
 
 
+def search():
+    params = {HOSTILE: 0.5, "hidden_layer_sizes": [256, 256]}
+    outcomes = [("complete", 0.5 + k / 100) if k % 2 else ("pruned", None) for k in range(60)]
+    trials = tuple(Trial(k, params, *outcome, 0.3) for k, outcome in enumerate(outcomes))
+    classifier = manyhot.MultiLabelClassifier()
+    return Search("map", trials, classifier, params, {HOSTILE: {}}, {HOSTILE: 1.0}, (0.4, 0.6), 1.0)
+
+
 def splits():
     Y = samples().targets.values
     return split_report(Y, MultiLabelKFold(3).split(np.zeros((N, 1)), Y))
@@ -131,8 +140,10 @@ RESULTS = {
     "Reason": lambda: explanation().for_[0],
     "Report": lambda: Report(report_values()),
     "Samples": samples,
+    "Search": search,
     "SplitReport": splits,
     "SuspiciousRows": lambda: label_errors().rows(),
+    "Trial": lambda: search().trials[0],
     "TopK": lambda: TopK(np.zeros((N, 5), int), np.zeros((N, 5))),
 }
 

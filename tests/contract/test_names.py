@@ -115,6 +115,7 @@ COMMANDS = [
     "check",
     "decide",
     "cv",
+    "tune",
     "compare-heads",
     "evaluate",
     "report",

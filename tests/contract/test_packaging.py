@@ -60,6 +60,7 @@ def test_floors_pin_every_dependency_at_the_lowest_version_that_it_declares():
         *extras["pictures"],
         *extras["ray"],
         *extras["onnx"],
+        *extras["tune"],
     ]
     for requirement in map(Requirement, declared):
         assert f">={pinned[requirement.name]}" in map(str, requirement.specifier), requirement

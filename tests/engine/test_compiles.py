@@ -30,7 +30,7 @@ def test_a_fit_compiles_few_programs_and_a_second_one_none(compiles):
     compiles.clear()
     MultiLabelClassifier(epochs=5, **settings).fit(*problem(250))
     MultiLabelClassifier(epochs=2, random_state=7, **settings).fit(*problem(250))
-    MultiLabelClassifier(epochs=2, learning_rate=1e-2, **settings).fit(*problem(250))
+    MultiLabelClassifier(epochs=2, learning_rate=1e-2, weight_decay=0.1, **settings).fit(*problem(250))
     MultiLabelClassifier(epochs=300, n_members=2, n_folds=8, **settings)
     MultiLabelClassifier(epochs=2, **settings).fit(*problem(245, seed=3))
     assert len(compiles) == 0

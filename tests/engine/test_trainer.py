@@ -10,6 +10,7 @@ import pytest
 
 from manyhot import engine
 from manyhot.backend import jax
+from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
 from manyhot.engine import ensemble
 from manyhot.engine import trainer as members_module
@@ -134,9 +135,7 @@ def test_progress_ends_at_one(job):
     config = TrainingConfig(epochs=5, **SMALL)
     news = []
     data = engine.EncodedRows({"features": job.features}, job.values, None, job.weights, config.dtype)
-    engine.train(
-        job.networks(config), data, job.parts, config, members_module.RuntimeConfig(), 16, callback=news.append
-    )
+    engine.train(job.networks(config), data, job.parts, config, RuntimeConfig(), 16, callback=news.append)
     assert news[-1].done == 1.0
     assert news[-1].n_finished == len(job.parts)
     assert all(a.done <= b.done + 1e-9 for a, b in pairwise(news))

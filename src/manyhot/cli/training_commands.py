@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from manyhot.cli.app import command
-from manyhot.cli.completion import METRICS, complete_column, complete_list, complete_pairs
+from manyhot.cli.completion import METRICS, complete_column, complete_list, complete_pairs, complete_words
 from manyhot.cli.config_flags import SETTINGS, setting_values
 from manyhot.cli.options import (
     AllMetrics,
@@ -163,6 +163,69 @@ def cv(
     as_json: Json = False,
 ) -> None:
     """Run a repeated cross-validation. Everything, thresholds included, is fitted on the training rows of each fold."""
+
+
+@command(epilog="Example: manyhot tune songs.csv --labels 'mood_*' --trials 40 --minutes 20 -o songs.manyhot")
+def tune(
+    file: Table,
+    *,
+    label_flags: Annotated[dict, "labels sep"],
+    output: Annotated[
+        Path | None,
+        flag(
+            OUTPUT,
+            "Model file to write, trained with the best settings.",
+            "--output",
+            "-o",
+            metavar="FILE",
+            default="none is written",
+        ),
+    ] = None,
+    trials: Annotated[
+        int, flag(TRAINING, "Settings to try, 1 or more; the first are those given.", metavar="INTEGER")
+    ] = 40,
+    minutes: Annotated[
+        float | None,
+        flag(TRAINING, "Begin no new trials after so many minutes.", metavar="MINUTES", default="no limit"),
+    ] = None,
+    metric: Annotated[
+        str,
+        flag(
+            TRAINING,
+            "What the best trial is chosen by, an out-of-fold score.",
+            metavar="NAME",
+            complete=complete_words(METRICS),
+        ),
+    ] = "map",
+    space: Annotated[
+        list[str] | None,
+        flag(
+            TRAINING,
+            "A setting to search, in a range (learning_rate=1e-4..1e-2) or among choices (dropout=0.1/0.3); may be "
+            "repeated.",
+            metavar="NAME=VALUES",
+            complete=complete_pairs({name: () for name in SETTINGS}),
+            default="those around the settings given",
+        ),
+    ] = None,
+    nested: Annotated[
+        int,
+        flag(
+            TRAINING,
+            "Outer folds for an honest score, each with a search of its own; 0 for none.",
+            metavar="INTEGER",
+        ),
+    ] = 0,
+    journal: Annotated[
+        Path | None,
+        flag(TRAINING, "File that keeps every trial, from which a killed search goes on.", metavar="FILE"),
+    ] = None,
+    settings: dict,
+    plot: Plot = None,
+    read_flags: Annotated[dict, f"{TABLE_FLAGS} sample_weight format columns images"],
+    as_json: Json = False,
+) -> None:
+    """Search for better settings. Trials are compared by the out-of-fold scores that each fit makes anyway."""
 
 
 @command(

@@ -3,6 +3,8 @@ from .device_data import EncodedRows as EncodedRows
 from .device_data import MemberSplits as MemberSplits
 from .device_data import bucket as bucket
 from .device_data import lay_out as lay_out
+from .devices import platform as platform
+from .devices import warn_of_platform as warn_of_platform
 from .ensemble import NetworkFactory as NetworkFactory
 from .ensemble import Progress as Progress
 from .ensemble import ProgressCallback as ProgressCallback
@@ -11,6 +13,9 @@ from .ensemble import member_bytes as member_bytes
 from .ensemble import use_dtype as use_dtype
 from .extreme.scoring import TopScorer as TopScorer
 from .extreme.trainer import train_extreme as train_extreme
+from .followed import Epoch as Epoch
+from .followed import FollowedProgress as FollowedProgress
+from .followed import is_stopped as is_stopped
 from .gradient_attribution import PAIRS_PER_BATCH as PAIRS_PER_BATCH
 from .gradient_attribution import constants as constants
 from .gradient_attribution import contributions as contributions
@@ -23,10 +28,9 @@ from .label_counts import balanced_weights as balanced_weights
 from .program_cache import set_compilation_cache as set_compilation_cache
 from .scoring import Buckets as Buckets
 from .scoring import Scorer as Scorer
+from .step_scalars import DATA_SETTINGS as DATA_SETTINGS
 from .trainer import members_together as members_together
-from .trainer import platform as platform
-from .trainer import train as train
-from .trainer import warn_of_platform as warn_of_platform
+from .training import train as train
 from .weights import ExtremeWeights as ExtremeWeights
 from .weights import Weights as Weights
 from .windows import Window as Window

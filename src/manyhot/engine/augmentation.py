@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from manyhot.backend import jax
+from manyhot.config.training import TrainingConfig
 
 jnp = jax.numpy
 
@@ -163,3 +164,11 @@ def _mix_up(
         return block_share * values + (1 - block_share) * values[partner]
 
     return blend, partner
+
+
+def make_augmentation(config: TrainingConfig) -> Augmentation | None:
+    """How images are varied in training; None for not at all."""
+    options = config.image_params
+    if options["augment"] == "auto" or not options["augment"]:
+        return None
+    return Augmentation(tuple(options["augment"]), options["strength"])

@@ -32,9 +32,11 @@ MAX_PACKED_ROWS = 2**16
 def build_program(step_config: StepConfig, n_members: int) -> Callable:
     """Build (State, Rows, DeviceData, StepScalars) -> (State, curves (n_members, CURVE_EPOCHS, 2), epochs done)."""
 
-    def map_members(function: Callable) -> Callable:
+    def map_members(function: Callable, step_scalars: StepScalars) -> Callable:
         if n_members > 1:
-            return jax.vmap(function, in_axes=(0, 0, None, None, None))
+            # those of trials that differ have one value a member
+            scalar_axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, step_scalars)
+            return jax.vmap(function, in_axes=(0, 0, None, scalar_axes, None))
 
         def run_single(states: State, rows: Rows, *shared: object) -> object:
             single = jax.tree.map(lambda leaf: leaf[0], (states, rows))
@@ -45,7 +47,7 @@ def build_program(step_config: StepConfig, n_members: int) -> Callable:
     def run(
         states: State, rows: Rows, data: DeviceData, step_scalars: StepScalars
     ) -> tuple[State, jax.Array, jax.Array]:
-        run_epochs = map_members(lambda *args: _run_epoch(step_config, *args))
+        run_epochs = map_members(lambda *args: _run_epoch(step_config, *args), step_scalars)
         curves = jnp.full((n_members, CURVE_EPOCHS, 2), jnp.nan, data.weights.dtype)
 
         def should_continue(carry: tuple) -> jax.Array:

@@ -10,17 +10,21 @@ from manyhot.backend import keras
 from manyhot.engine.embedding_bags import init_table
 from manyhot.engine.ensemble import NetworkFactory
 from manyhot.engine.job import TrainingJob
+from manyhot.engine.optimizers import place_of_decay
 from manyhot.engine.state import State
 from manyhot.gc_pause import pause_gc
 
 
 def initial_state(
-    job: TrainingJob, networks: NetworkFactory, first: keras.Model, members: Sequence[int], slots: Sequence[np.ndarray]
+    job: TrainingJob,
+    networks: NetworkFactory,
+    first: keras.Model,
+    members: Sequence[int],
+    optimizer: keras.optimizers.Optimizer,
 ) -> State:
     """The first state of some members, stacked.
 
-    `first` is the network of member 0, which is built already; `slots` are an optimizer's variables before its first
-    step.
+    `first` is the network of member 0, which is built already; `optimizer` has taken no step yet.
     """
     with pause_gc():
         initial_weights = [_initial_weights(job, networks, first, k) for k in members]
@@ -31,14 +35,13 @@ def initial_state(
     tables = dict(zip(networks.tables, trainable, strict=False))
     trainable = trainable[len(tables) :]
     keys = [
-        np.random.SeedSequence([config.random_state, 1, networks.first_member + k]).generate_state(2, np.uint32)
-        for k in members
+        np.random.SeedSequence([config.random_state, 1, job.number(k)]).generate_state(2, np.uint32) for k in members
     ]
     stores_best = config.early_stopping
     return State(
         trainable,
         fixed,
-        [np.broadcast_to(slot, (n_stacked, *slot.shape)) for slot in slots],
+        _initial_slots(job, members, optimizer),
         list(trainable) if stores_best else [],
         list(fixed) if stores_best else [],
         np.full(n_stacked, np.inf, config.dtype),
@@ -49,6 +52,16 @@ def initial_state(
         {name: init_table(table, max(1, len(networks.table_parts))) for name, table in tables.items()},
         tables if stores_best else {},
     )
+
+
+def _initial_slots(job: TrainingJob, members: Sequence[int], optimizer: keras.optimizers.Optimizer) -> list[np.ndarray]:
+    """The optimizer's variables, each member's with its own weight decay."""
+    values = [np.asarray(variable.value) for variable in optimizer.variables]
+    slots = [np.broadcast_to(value, (len(members), *value.shape)) for value in values]
+    place = place_of_decay(optimizer)
+    if place is not None:
+        slots[place] = np.array([job.config_of(k).weight_decay for k in members], values[place].dtype)
+    return slots
 
 
 def _initial_weights(

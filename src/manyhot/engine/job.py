@@ -56,6 +56,26 @@ class TrainingJob:
     n_steps: tuple[int, ...] | None = None  # steps of an epoch of each member; None for those of the largest one
     size: JobSize | None = None  # None where this job is all of it
     snapshots: Snapshots | None = None
+    # settings of each trial of a search: its members follow those of the trial before, and are numbered anew; what
+    # tells trials apart is data to the compiled program. None for one training with `config`
+    trials: tuple[TrainingConfig, ...] | None = None
+
+    def trial(self, member: int) -> int:
+        """The number of the trial of a member."""
+        return 0 if self.trials is None else member // self._n_trial_members
+
+    def config_of(self, member: int) -> TrainingConfig:
+        """The settings of a member."""
+        return self.config if self.trials is None else self.trials[self.trial(member)]
+
+    def number(self, member: int) -> int:
+        """The number of a member in its training, on which its shuffles depend."""
+        place = member if self.trials is None else member % self._n_trial_members
+        return self.networks.first_member + place
+
+    @property
+    def _n_trial_members(self) -> int:
+        return self.networks.n_members // len(self.trials or (None,))
 
 
 class ChunkResult(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from manyhot.backend import keras
 from manyhot.config.training import TrainingConfig
@@ -20,13 +21,29 @@ def make_optimizer(
         return keras.optimizers.SGD(rate, momentum=config.momentum, nesterov=config.nesterov)
     if config.optimizer == "adam":
         return keras.optimizers.Adam(rate)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    optimizer = _DecayAsData(rate, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer
 
 
+class _DecayAsData(keras.optimizers.AdamW):
+    """AdamW whose weight decay is one of its variables, so that no other value of it compiles anew."""
+
+    weight_decay: Any
+
+    def build(self, variables: list) -> None:
+        super().build(variables)
+        value = float(self.weight_decay)
+        self.weight_decay = self.add_variable((), initializer="zeros", name="weight_decay")
+        self.weight_decay.assign(value)
+
+
+def place_of_decay(optimizer: keras.optimizers.Optimizer) -> int | None:
+    """The place of the weight decay among an optimizer's variables; None where it is none of them."""
+    places = [k for k, variable in enumerate(optimizer.variables) if variable is optimizer.weight_decay]
+    return places[0] if places else None
+
+
 def optimizer_key(config: TrainingConfig) -> Hashable:
-    """Names what is compiled in: everything but the learning rate."""
-    if config.optimizer == "sgd":
-        return ("sgd", config.momentum, config.nesterov)
-    return (config.optimizer, config.weight_decay if config.optimizer == "adamw" else None)
+    """Names what is compiled in: everything but the learning rate and the weight decay."""
+    return ("sgd", config.momentum, config.nesterov) if config.optimizer == "sgd" else config.optimizer

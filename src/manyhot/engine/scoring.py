@@ -16,12 +16,12 @@ from scipy.special import expit
 from manyhot.backend import jax, use_dtype
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.engine.device_data import device_dtype, pad_rows
+from manyhot.engine.devices import select_devices
 from manyhot.engine.embedding_bags import Batch, bag_sum, full_batch, max_entries
 from manyhot.engine.ensemble import NetworkFactory, build_measured
 from manyhot.engine.losses import OUTPUTS
 from manyhot.engine.max_constraint import Levels, constrain, raise_parents
 from manyhot.engine.program_cache import PROGRAMS
-from manyhot.engine.trainer import select_devices
 from manyhot.engine.weights import Weights
 
 jnp = jax.numpy

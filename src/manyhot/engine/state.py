@@ -41,7 +41,10 @@ class Rows(NamedTuple):
 
 
 class StepScalars(NamedTuple):
-    """Numbers that steer a program without a new compile."""
+    """Numbers that steer a program without a new compile.
+
+    Where members of a chunk are of trials that differ, those that a trial sets have one value a member.
+    """
 
     learning_rate: Any  # float (), the highest
     n_steps: Any  # int32 (), steps in an epoch of every member of the chunk

@@ -9,8 +9,7 @@ import math
 import os
 import threading
 import time
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from queue import SimpleQueue
@@ -21,91 +20,30 @@ import numpy as np
 from manyhot import executors
 from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
-from manyhot.config.runtime import RuntimeConfig
-from manyhot.config.training import TrainingConfig
 from manyhot.engine import ensemble
-from manyhot.engine.augmentation import Augmentation
+from manyhot.engine.augmentation import make_augmentation
 from manyhot.engine.daemon_pool import DaemonPool
-from manyhot.engine.device_data import DeviceData, EncodedRows, MemberSplits, bucket, pad_indices
+from manyhot.engine.device_data import DeviceData, EncodedRows, bucket, pad_indices
+from manyhot.engine.devices import select_devices, warn_of_platform
 from manyhot.engine.embedding_bags import max_entries
-from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback, TrainingResult
+from manyhot.engine.ensemble import Progress, ProgressCallback, TrainingResult
 from manyhot.engine.epoch_loop import CURVE_EPOCHS, build_program
 from manyhot.engine.initial_state import initial_state
-from manyhot.engine.job import ChunkResult, JobSize, Snapshots, TrainingJob
+from manyhot.engine.job import ChunkResult, JobSize, TrainingJob
 from manyhot.engine.label_counts import count_labels
 from manyhot.engine.losses import LOSSES
 from manyhot.engine.optimizers import make_optimizer, optimizer_key
 from manyhot.engine.program_cache import PROGRAMS
 from manyhot.engine.saved_chunk import SavedChunk
 from manyhot.engine.state import LabelCounts, Rows, State, StepScalars
+from manyhot.engine.step_scalars import make_step_scalars
 from manyhot.engine.train_step import StepConfig
 from manyhot.engine.vmap_check import check_vmap
 from manyhot.engine.weights import Weights
-from manyhot.errors import InputError, ManyhotWarning, TrainingError
+from manyhot.errors import TrainingError
 
 VALIDATION_ROWS = 1024  # rows in a step of the stopping loss at most
 CALL_SECONDS = 0.4  # how long one call of the program should take, so that progress moves; it changes nothing else
-
-
-def select_devices(runtime: RuntimeConfig) -> list[Any]:
-    """The devices that the members are spread over."""
-    devices = jax.local_devices()
-    if runtime.devices == "auto":
-        return devices
-    if runtime.devices > len(devices):
-        raise InputError(f"{runtime.devices} devices asked for, there are {len(devices)}", argument="devices")
-    return devices[: runtime.devices]
-
-
-def platform() -> str:
-    """What this process computes on: "cpu", "gpu" or "tpu"."""
-    return str(jax.local_devices()[0].platform)
-
-
-def warn_of_platform(platform: str, own: str) -> None:
-    """Say that members were trained on another platform than this process computes on."""
-    if platform != own:
-        warnings.warn(
-            f"members were trained on {platform}, while this process is on {own}: the last digits differ from those of "
-            f"a training on {own}",
-            ManyhotWarning,
-            stacklevel=2,
-        )
-
-
-def make_augmentation(config: TrainingConfig) -> Augmentation | None:
-    """How images are varied in training; None for not at all."""
-    options = config.image_params
-    if options["augment"] == "auto" or not options["augment"]:
-        return None
-    return Augmentation(tuple(options["augment"]), options["strength"])
-
-
-def train(
-    networks: NetworkFactory,
-    rows: EncodedRows,
-    splits: MemberSplits,
-    config: TrainingConfig,
-    runtime: RuntimeConfig,
-    batch_size: int,
-    start: Weights | None = None,
-    callback: ProgressCallback | None = None,
-    *,
-    n_steps: Sequence[int] | None = None,
-    size: JobSize | None = None,
-    snapshots: Snapshots | None = None,
-) -> TrainingResult:
-    """Train every member on its own rows, here or where `runtime.executor` says.
-
-    `callback` is called now and then, from any thread; `n_steps`, `size` and `snapshots` are those of `TrainingJob`.
-    """
-    steps = None if n_steps is None else tuple(n_steps)
-    job = TrainingJob(
-        networks, rows, splits, config, runtime.changed(executor=None), batch_size, start, steps, size, snapshots
-    )
-    with use_dtype(config.dtype):
-        trainer = Trainer(job, callback)
-        return trainer.run() if runtime.executor is None else trainer.run_elsewhere(runtime.executor)
 
 
 def members_together(job: TrainingJob) -> int:
@@ -122,11 +60,11 @@ class Trainer:
         networks = job.networks.with_layers(runtime.fast_layers)
         self.job, self.networks, self.splits, self.config, self.callback = job, networks, splits, config, callback
         self.devices = select_devices(runtime)
-        self.n_epochs = int(config.epochs)
+        self.member_epochs = np.array([int(job.config_of(k).epochs) for k in range(len(splits))])
+        self.n_epochs = int(self.member_epochs.max())
         self.model, _ = ensemble.build_measured(networks, config.dtype)
         optimizer = make_optimizer(config, networks.optimizer)
         optimizer.build(self.model.trainable_variables)
-        self.slots = [np.asarray(variable.value) for variable in optimizer.variables]
         blocks = self._blocks()
         images = tuple(name for name, block in blocks.items() if getattr(block, "dtype", None) == np.uint8)
         self.validation_size = bucket(max((len(rows) for rows in splits.validation), default=0))
@@ -197,13 +135,23 @@ class Trainer:
         if layout == "auto" and platform == "cpu" and (n_tables or any(len(shape) > 2 for shape in shapes)):
             return 1  # tables are scattered at once, and convolutions become grouped ones: both are slow on a CPU
         flops = 6.0 * self.step_config.batch_size * n_weights
-        size = ensemble.chunk_size(self.size.n_members, flops, 24.0 * (n_weights + n_tables), layout, platform)
+        n_alike = self.networks.n_members if self._mixes_trials() else self.size.n_members
+        size = ensemble.chunk_size(n_alike, flops, 24.0 * (n_weights + n_tables), layout, platform)
         return size if self.networks.is_vmap_safe else check_vmap(self.step_config, size, self.config.dtype)
 
+    def _mixes_trials(self) -> bool:
+        """Whether members of several trials share a chunk; on a CPU each trial trains as it would alone, to the bit."""
+        is_together = self.size.platform != "cpu" or self.job.runtime.member_batching == "together"
+        return self.job.trials is not None and is_together
+
     def _chunks(self) -> list[list[int]]:
-        """Members of each chunk; all of one chunk take equally many steps."""
-        alike = [np.flatnonzero(self.n_steps == steps).tolist() for steps in dict.fromkeys(self.n_steps.tolist())]
-        return [members[k : k + self.chunk] for members in alike for k in range(0, len(members), self.chunk)]
+        """Members of each chunk; all of one chunk take equally many steps, and all together stop at one epoch."""
+        trials = [0 if self._mixes_trials() else self.job.trial(k) for k in range(len(self.splits))]
+        lengths = zip(trials, self.n_steps.tolist(), self.member_epochs.tolist(), strict=True)
+        alike: dict[tuple[int, int, int], list[int]] = {}
+        for member, length in enumerate(lengths):
+            alike.setdefault(length, []).append(member)
+        return [members[k : k + self.chunk] for members in alike.values() for k in range(0, len(members), self.chunk)]
 
     def run(self) -> TrainingResult:
         """All chunks, on all devices of this process."""
@@ -230,13 +178,19 @@ class Trainer:
                 self.is_cancelled.set()
         return self._result()
 
+    @classmethod
+    def in_worker(cls, job: TrainingJob) -> Trainer:
+        """The trainer of a job that came from elsewhere."""
+        with use_dtype(job.config.dtype):
+            return cls(job)
+
     def run_elsewhere(self, executor: Any) -> TrainingResult:
         """All chunks, as tasks of an executor."""
         self._allocate()
         splits = replace(self.splits, held_out=[np.zeros(0, dtype=np.int64)] * len(self.splits))  # of no use there
         job = replace(self.job, splits=splits, size=self.size)
         kind = type(self)
-        work = executors.Work(kind, job, kind.train_chunk, "training members")
+        work = executors.Work(kind.in_worker, job, kind.train_chunk, "training members")
         for _, result in executors.run_tasks(executor, work, [(number,) for number in range(len(self.chunks))]):
             warn_of_platform(result.platform, self.devices[0].platform)
             self._store(result)
@@ -261,7 +215,8 @@ class Trainer:
         # what a running chunk carries counts twice: it is made on the host and moves on a device
         data_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(self._data_on(self.devices[0])))
         weight_bytes = sum(leaf.nbytes for leaves in self.weights for leaf in leaves)
-        member_bytes, slot_bytes = weight_bytes / len(self.splits), sum(slot.nbytes for slot in self.slots)
+        member_bytes = weight_bytes / len(self.splits)
+        slot_bytes = sum(np.asarray(slot.value).nbytes for slot in self.step_config.optimizer.variables)
         state_bytes = member_bytes * (2 if self.config.early_stopping else 1) + slot_bytes
         scoring_bytes = weight_bytes  # a copy on the device, when training is over
         carried_bytes = max(2 * n_running * self.chunk * state_bytes, scoring_bytes)
@@ -284,7 +239,7 @@ class Trainer:
 
     def _place_on_device(self, chunk: list[int], device: Any) -> tuple[State, Rows]:
         """A chunk's first state and its rows; a short last chunk is filled up with its last member."""
-        members = chunk + [chunk[-1]] * (self.chunk - len(chunk))
+        members = self._fill(chunk)
         rows = Rows(
             self.train_rows[members],
             self.n_train[members],
@@ -292,13 +247,15 @@ class Trainer:
             self.n_validation[members],
             LabelCounts(*(array[members] for array in self.labels)),
         )
-        return jax.device_put(
-            (jax.tree.map(np.array, initial_state(self.job, self.networks, self.model, members, self.slots)), rows),
-            device,
-        )
+        state = initial_state(self.job, self.networks, self.model, members, self.step_config.optimizer)
+        return jax.device_put((jax.tree.map(np.array, state), rows), device)
 
-    def _compile(self, state: State, rows: Rows, device: Any, data: DeviceData) -> Any:
-        arguments = (state, rows, data, self._step_scalars(0, 1, 1, device))
+    def _fill(self, chunk: list[int]) -> list[int]:
+        """The members of a chunk, its last one repeated where it is short."""
+        return chunk + [chunk[-1]] * (self.chunk - len(chunk))
+
+    def _compile(self, chunk: list[int], state: State, rows: Rows, device: Any, data: DeviceData) -> Any:
+        arguments = (state, rows, data, self._step_scalars(chunk, 0, 1, 1, device))
         loss = self.config.resolved_loss, self.config.head
         key = ("train", self.networks.key, optimizer_key(self.config), loss, self.step_config.key, self.chunk)
         return PROGRAMS.get_or_compile(key, lambda: build_program(self.step_config, self.chunk), arguments, donate=(0,))
@@ -314,14 +271,15 @@ class Trainer:
         chunk, data = saved.members, self._data_on(device)
         state, rows = self._place_on_device(chunk, device)
         state, curves = saved.restore(state, device)
-        compiled = self._compile(state, rows, device, data)
+        compiled = self._compile(chunk, state, rows, device, data)
         self._check_cancelled()
         n_steps, epoch, n_epochs = int(self.n_steps[chunk[0]]), curves.shape[1], 2
-        while epoch < self.n_epochs:
-            last_epoch = min(epoch + min(n_epochs, CURVE_EPOCHS), self.n_epochs)
+        n_all = int(self.member_epochs[chunk[0]])
+        while epoch < n_all:
+            last_epoch = min(epoch + min(n_epochs, CURVE_EPOCHS), n_all)
             started = time.perf_counter()
             state, new_curves, n_done = compiled(
-                state, rows, data, self._step_scalars(epoch, last_epoch, n_steps, device)
+                state, rows, data, self._step_scalars(chunk, epoch, last_epoch, n_steps, device)
             )
             n_done = int(n_done)
             self._check_cancelled()
@@ -340,21 +298,12 @@ class Trainer:
         if self.is_cancelled.is_set():
             raise CancelledError
 
-    def _step_scalars(self, first_epoch: int, last_epoch: int, n_steps: int, device: Any) -> StepScalars:
-        loss_values = self.config.loss_params
-        return jax.device_put(
-            StepScalars(
-                np.asarray(self.config.learning_rate, self.config.dtype),
-                np.int32(n_steps),
-                np.int32(self.n_epochs),
-                np.int32(first_epoch),
-                np.int32(last_epoch),
-                np.int32(self.config.patience),
-                {name: np.asarray(value, self.config.dtype) for name, value in loss_values.items()},
-                np.asarray(self.config.label_smoothing, self.config.dtype),
-            ),
-            device,
-        )
+    def _step_scalars(
+        self, chunk: list[int], first_epoch: int, last_epoch: int, n_steps: int, device: Any
+    ) -> StepScalars:
+        configs = [self.job.config_of(k) for k in (self._fill(chunk) if self._mixes_trials() else chunk[:1])]
+        epochs = first_epoch, last_epoch, int(self.member_epochs[chunk[0]])
+        return jax.device_put(make_step_scalars(configs, n_steps, *epochs), device)
 
     def _record_curves(self, chunk: list[int], curves: np.ndarray) -> None:
         with self.lock:
@@ -366,7 +315,7 @@ class Trainer:
 
     def _collect(self, chunk: list[int], state: State, curves: np.ndarray, platform: str) -> ChunkResult:
         losses = np.asarray(state.best_loss)[: len(chunk)]
-        if not np.isfinite(losses).all():
+        if not np.isfinite(losses).all() and self.job.trials is None:
             raise TrainingError(
                 f"the loss of member {chunk[int(np.argmin(np.isfinite(losses)))]} is not a finite number; "
                 "a lower learning_rate helps, or features without extreme values"
@@ -393,7 +342,7 @@ class Trainer:
     def _report_progress(self, loss: float) -> None:
         if self.callback is None:
             return
-        fractions = np.where(self.is_finished, 1.0, self.epochs_done / self.n_epochs)
+        fractions = np.where(self.is_finished, 1.0, self.epochs_done / self.member_epochs)
         self.callback(
             Progress(float(fractions.mean()), int(self.is_finished.sum()), len(self.splits), loss, self.n_bytes)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,14 +16,13 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
-from manyhot.engine.daemon_pool import DaemonPool
 from manyhot.engine.device_data import DeviceData, MemberSplits
 from manyhot.engine.ensemble import NetworkFactory, ProgressCallback, TrainingResult
-from manyhot.engine.job import ChunkResult, Snapshots, TrainingJob
+from manyhot.engine.job import Snapshots, TrainingJob
 from manyhot.engine.label_counts import make_label_counts
-from manyhot.engine.saved_chunk import SavedChunk
-from manyhot.engine.state import LabelCounts, Rows, State
-from manyhot.engine.trainer import VALIDATION_ROWS, Trainer
+from manyhot.engine.lockstep import LockstepTrainer, RunningChunk
+from manyhot.engine.state import LabelCounts, Rows
+from manyhot.engine.trainer import VALIDATION_ROWS
 
 
 class Window(NamedTuple):
@@ -103,22 +102,7 @@ def train_windows(
     return _average_by_pass(trained, n_windows)
 
 
-@dataclass
-class _StreamedChunk:
-    """A chunk of members under way."""
-
-    saved: SavedChunk
-    device: Any
-    state: State
-    rows: Rows
-    curves: np.ndarray  # float32 (k, windows, 2)
-
-    @property
-    def is_stopped(self) -> bool:
-        return bool(np.asarray(self.state.is_stopped).all())
-
-
-class StreamTrainer(Trainer):
+class StreamTrainer(LockstepTrainer):
     """One job of `train_windows`."""
 
     job: WindowJob
@@ -127,6 +111,7 @@ class StreamTrainer(Trainer):
         assert job.windows is not None
         self.windows = job.windows
         self.window = self.windows.load(0, 0)  # for its shapes; those of all are the same
+        self.calls_per_epoch = self.windows.n_windows
         super().__init__(job, callback)
 
     def _blocks(self) -> Mapping[str, Any]:
@@ -151,79 +136,18 @@ class StreamTrainer(Trainer):
             self.data[device] = jax.device_put(rows, device)
         return self.data[device]
 
-    def run(self) -> TrainingResult:
-        """All chunks, on all devices of this process."""
-        self._allocate()
-        self._report_memory(len(self.chunks))
-        for result in self._train_chunks(range(len(self.chunks))):
-            self._store(result)
-        return self._result()
+    def _calls(self, start: int) -> Generator[int, None, None]:
+        with closing(self.windows.iterate(self.job.n_passes, start)) as windows:
+            for number, window in enumerate(windows, start):
+                if window is not self.window:
+                    self.window, self.data = window, {}
+                yield number
 
-    def train_chunk(self, number: int, device: Any = None) -> ChunkResult:
-        """Train the members of one chunk to their end, from where they were saved last."""
-        with use_dtype(self.config.dtype):
-            return self._train_chunks([number])[0]
-
-    def _train_chunks(self, numbers: Sequence[int]) -> list[ChunkResult]:
-        """Train some chunks, window by window."""
-        results, running = {}, {}
-        for number in numbers:
-            device = self.devices[number % len(self.devices)]
-            saved = SavedChunk(self.job.snapshots, number, self.chunks[number])
-            result = saved.result(device.platform)
-            if result is not None:
-                results[number] = result
-                continue
-            state, rows = self._place_on_device(saved.members, device)
-            state, curves = saved.restore(state, device)
-            running[number] = _StreamedChunk(saved, device, state, rows, curves)
-        if running:
-            self._train_running(list(running.values()))
-        for number, chunk in running.items():
-            result = self._collect(chunk.saved.members, chunk.state, chunk.curves, chunk.device.platform)
-            results[number] = chunk.saved.keep(result)
-        return [results[number] for number in numbers]
-
-    def _train_running(self, running: list[_StreamedChunk]) -> None:
-        start = min(chunk.curves.shape[1] for chunk in running)
-        with (
-            DaemonPool(self._n_workers(len(running))) as pool,
-            closing(self.windows.iterate(self.job.n_passes, start)) as order,
-        ):
-            try:
-                for number, window in enumerate(order, start):
-                    if window is not self.window:
-                        self.window, self.data = window, {}
-                    data = [self._data_on(chunk.device) for chunk in running]
-                    futures = [
-                        pool.submit(self._train_window, number, chunk, rows)
-                        for chunk, rows in zip(running, data, strict=True)
-                    ]
-                    for future in futures:
-                        future.result()
-                    del futures, data
-                    if all(chunk.is_stopped for chunk in running):
-                        return
-            except BaseException:  # a worker trains one chunk after another, so only then
-                self.is_cancelled.set()
-                raise
-
-    def _train_window(self, number: int, chunk: _StreamedChunk, data: DeviceData) -> None:
-        if chunk.is_stopped or chunk.curves.shape[1] > number:
-            return
-        n_train, members, device = self.window.n_train, chunk.saved.members, chunk.device
+    def _epoch_rows(self, chunk: RunningChunk) -> tuple[Rows, int]:
+        n_train = self.window.n_train
         n_steps = math.ceil(n_train / self.job.batch_size) if self.networks.full_batches else self.n_steps[0]
-        with use_dtype(self.config.dtype):
-            rows = chunk.rows._replace(n_train=jax.device_put(np.full(self.chunk, n_train, np.int32), device))
-            compiled = self._compile(chunk.state, rows, device, data)
-            step_scalars = self._step_scalars(number, number + 1, int(n_steps), device)
-            chunk.state, curves, done = compiled(chunk.state, rows, data, step_scalars)
-            done = int(done)
-            self._check_cancelled()
-        new_curves = np.asarray(curves)[: len(members), : done - number]
-        chunk.curves = np.concatenate([chunk.curves, new_curves], axis=1)
-        self._record_curves(members, chunk.curves)
-        chunk.saved.save(chunk.state, chunk.curves)
+        sizes = np.full(self.chunk, n_train, np.int32)
+        return chunk.rows._replace(n_train=jax.device_put(sizes, chunk.device)), int(n_steps)
 
 
 def _average_by_pass(trained: TrainingResult, n_windows: int) -> TrainingResult:

@@ -38,6 +38,7 @@ from manyhot.estimators.base import (
     warn_of_table,
 )
 from manyhot.estimators.base_classifier import BaseModelClassifier
+from manyhot.estimators.followed_training import Follow, FollowedTraining
 from manyhot.estimators.progress import stage_progress, track_rows, training_progress
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 
 @document_settings(TrainingConfig, RuntimeConfig)
-class MultiLabelClassifier(BaseModelClassifier):
+class MultiLabelClassifier(FollowedTraining, BaseModelClassifier):
     """A network with one sigmoid per label, trained as an ensemble of cross-fitted members.
 
     Args:
@@ -78,6 +79,7 @@ class MultiLabelClassifier(BaseModelClassifier):
         report_: How good the model is, from out-of-fold scores.
         thresholds_: Label name -> threshold; empty for `decision="top_k"`.
         guarantee_: The guarantee in force, or None.
+        history_: Training curves of each member, as arrays.
         read_options_: How the training file was read, as plain JSON values; empty unless it was read by the command
             line.
         model_: The trained model; internal, may change between versions.
@@ -183,8 +185,12 @@ class MultiLabelClassifier(BaseModelClassifier):
         """
         if sample_weight is None and isinstance(X, Samples):
             sample_weight = X.sample_weight
-        with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
-            return self._fit(X, y, sample_weight, *self._configs(), snapshots)
+
+        def train(follow: Follow) -> None:
+            with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
+                self._fit(X, y, sample_weight, *self._configs(), snapshots, follow)
+
+        return self._run_fit(train, X, y, sample_weight)
 
     def fit_file(
         self,
@@ -222,8 +228,12 @@ class MultiLabelClassifier(BaseModelClassifier):
             InputError: What cannot be used, by file, row and column; a file that changed meanwhile; too little room
                 on the disk; a format that cannot be streamed.
         """
-        with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
-            return self._fit_file(path, read_options, stream, stream_folder, window_bytes, snapshots)
+
+        def train(follow: Follow) -> None:
+            with persistence.checkpoints.checkpointed(checkpoint, checkpoint_every, resume) as snapshots:
+                self._fit_file(path, read_options, stream, stream_folder, window_bytes, snapshots, follow)
+
+        return self._run_fit(train)
 
     def _fit_file(
         self,
@@ -233,6 +243,7 @@ class MultiLabelClassifier(BaseModelClassifier):
         stream_folder: str | Path | None,
         window_bytes: int | None,
         snapshots: Checkpoint | None,
+        follow: Follow,
     ) -> MultiLabelClassifier:
         config, runtime = self._configs()
         if stream is None:
@@ -240,7 +251,7 @@ class MultiLabelClassifier(BaseModelClassifier):
         if not stream:
             samples = readers.read(path, read_options)
             warn_of_table(samples.notes)
-            return self._fit(samples, None, samples.sample_weight, config, runtime, snapshots)
+            return self._fit(samples, None, samples.sample_weight, config, runtime, snapshots, follow)
         with stage_progress(self.verbose) as progress:
             survey = models.stream_survey.survey_file(path, read_options, config, progress)
             warn_of_table(survey.samples.notes)
@@ -253,7 +264,7 @@ class MultiLabelClassifier(BaseModelClassifier):
             with stage_progress(self.verbose) as progress:
                 rows = stack.enter_context(models.streaming.encoded_rows(job, folder, snapshots, progress))
             with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
-                model = models.streaming.train_stream(job, *rows, window_bytes, callback, snapshots)
+                model = models.streaming.train_stream(job, *rows, window_bytes, follow(callback), snapshots)
         return self._set_model(model, classes)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
@@ -462,14 +473,15 @@ class MultiLabelClassifier(BaseModelClassifier):
         config: TrainingConfig,
         runtime: RuntimeConfig,
         snapshots: Checkpoint | None,
+        follow: Follow,
     ) -> MultiLabelClassifier:
         if is_pixel_targets(X.targets if y is None and isinstance(X, Samples) else y):
             pixels = models.segmentation.pixel_inputs(config, runtime, X, y, self.labels)
             with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
-                model: Model = models.segmentation.train_pixels(pixels, sample_weight, callback, snapshots)
+                model: Model = models.segmentation.train_pixels(pixels, sample_weight, follow(callback), snapshots)
             self.n_features_in_ = 1
             return self._set_model(model, None)
         inputs = self._inputs(X, y, config, runtime)
         with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
-            model = models.training.train_inputs(inputs, self.network, sample_weight, callback, snapshots)
+            model = models.training.train_inputs(inputs, self.network, sample_weight, follow(callback), snapshots)
         return self._set_model(model, inputs.classes)

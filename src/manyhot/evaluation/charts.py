@@ -33,7 +33,7 @@ def require_pictures() -> None:
         raise InputError("pictures are an extra; install it with: pip install 'manyhot[pictures]'")
 
 
-def _altair() -> Any:
+def import_altair() -> Any:
     """Import altair, which is heavy and comes with the extra `pictures`."""
     require_pictures()
     import altair
@@ -118,7 +118,7 @@ def save_chart(chart: Chart, path: str | Path | None) -> Chart:
 
 def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision") -> Chart:
     """Draw every metric per fold, its mean, interval and baseline; `results`: name -> `CrossValidation.to_dict()`."""
-    alt = _altair()
+    alt = import_altair()
     first_result = next(iter(results.values()))
     n_labels = len(first_result["labels"])
     rows = first_result["metrics"][at]
@@ -132,7 +132,7 @@ def plot_cv_scores(results: Mapping[str, Mapping[str, Any]], at: str = "decision
     thresholds = "thresholds tuned within each fold" if at == "decision" else "threshold 0.5 for every label"
     notes = [thresholds, "dot: mean; line: 95% interval; ticks: folds; diamond: constant prediction"]
     return Chart(
-        alt.vconcat(*panels).resolve_scale(color="shared").properties(title=_heading(alt, title, notes)), title
+        alt.vconcat(*panels).resolve_scale(color="shared").properties(title=chart_heading(alt, title, notes)), title
     )
 
 
@@ -180,7 +180,7 @@ def _cv_panel(alt: Any, results: Mapping[str, Mapping[str, Any]], at: str, names
 
 def plot_heads(values: Mapping[str, Any]) -> Chart:
     """Draw one sample's probabilities under each output function; `values` is `Heads.to_dict()`."""
-    alt = _altair()
+    alt = import_altair()
     sample, heads, labels = values["sample"], values["heads"], values["labels"]
     is_true, last_scores = sample["true"], list(heads.values())[-1]["sample"]
     order = sorted(range(len(labels)), key=lambda j: (not is_true[j], -last_scores[j]))[:MAX_ROW_LABELS]
@@ -218,12 +218,12 @@ def plot_heads(values: Mapping[str, Any]) -> Chart:
     header = alt.Header(labelExpr="split(datum.value, '|')", labelLimit=0)
     column = alt.Column("head:N", sort=list(sums.values()), title=None, header=header)
     layers = alt.layer(bars, middle, data=alt.Data(values=rows)).properties(width=230, height=alt.Step(20))
-    return Chart(layers.facet(column=column).properties(title=_heading(alt, title, notes)), title)
+    return Chart(layers.facet(column=column).properties(title=chart_heading(alt, title, notes)), title)
 
 
 def plot_labels(facts: Mapping[str, Any]) -> Chart:
     """Draw label frequencies, label set sizes and co-occurrence; `facts` is `DataChecks.to_dict()["facts"]`."""
-    alt = _altair()
+    alt = import_altair()
     top_labels = sorted(facts["per_label"], key=lambda row: -row["support"])[:MAX_LABELS]
     order = [row["label"] for row in top_labels]
     n_labels = len(facts["per_label"])
@@ -239,7 +239,7 @@ def plot_labels(facts: Mapping[str, Any]) -> Chart:
     else:
         matrix = _co_occurrence(alt, facts, order)
         panels = alt.hconcat(alt.vconcat(frequencies, sizes), matrix).resolve_legend(opacity="independent")
-    return Chart(panels.properties(title=_heading(alt, title)), title)
+    return Chart(panels.properties(title=chart_heading(alt, title)), title)
 
 
 def _count_bars(
@@ -312,7 +312,7 @@ def _co_occurrence(alt: Any, facts: Mapping[str, Any], order: Sequence[str]) -> 
 
 def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Chart:
     """Draw calibration curves; `panels`: title -> "before" and "after" -> `Reliability.to_rows()`."""
-    alt = _altair()
+    alt = import_altair()
     settings = list(dict.fromkeys(name for panel in panels.values() for name in panel))
     rows = [
         {"panel": panel, "setting": name, **row}
@@ -345,10 +345,10 @@ def plot_reliability(panels: Mapping[str, Mapping[str, Any]]) -> Chart:
     notes = ["dots: bins of equal size; lines: 95% intervals; dashed: perfect calibration"]
     panel = alt.Facet("panel:N", sort=list(panels), title=None)
     layers = alt.layer(diagonal, lines, bars, points, data=alt.Data(values=rows)).properties(width=220, height=220)
-    return Chart(layers.facet(panel, columns=3).properties(title=_heading(alt, title, notes)), title)
+    return Chart(layers.facet(panel, columns=3).properties(title=chart_heading(alt, title, notes)), title)
 
 
-def _heading(alt: Any, title: str, notes: Sequence[str] = ()) -> Any:
+def chart_heading(alt: Any, title: str, notes: Sequence[str] = ()) -> Any:
     """The title of a whole chart, with what its marks mean."""
     return alt.TitleParams(title, subtitle=list(notes), frame="bounds", fontSize=TITLE_SIZE)
 

@@ -56,6 +56,21 @@ class EncodedData:
 
 
 @dataclass(frozen=True)
+class EncodedFit:
+    """The rows of one fit, before the rows of its members are chosen."""
+
+    encoder: Encoder
+    data: EncodedData
+    rows: np.ndarray  # int64 (u,), the rows of `data` in their canonical order
+    place: np.ndarray  # int64 (n,), for each original row its place in `rows`
+    groups: np.ndarray | None  # (u,), rows of a group stay together; None where each is its own
+    is_alike: bool  # whether most rows are equal to others
+    custom: networks.CustomNetwork | None  # the Keras model of the user's
+    targets: Targets  # of the original rows
+    labels: LabelSpace | None
+
+
+@dataclass(frozen=True)
 class CrossFit:
     """One cross-fitted ensemble, ready to be trained."""
 
@@ -137,12 +152,23 @@ def prepare_cross_fit(
 
     `n_rows` is what "auto" is resolved for; `epochs` is what "auto" epochs become, or what their search begins with.
     """
+    encoded = encode_rows(features, targets, encoder, config, network, weights, labels)
+    return plan_cross_fit(encoded, config, trains_on_all, n_rows, epochs)
+
+
+def encode_rows(
+    features: Features,
+    targets: Targets,
+    encoder: Encoder,
+    config: TrainingConfig,
+    network: Any = None,
+    weights: np.ndarray | None = None,
+    labels: LabelSpace | None = None,
+) -> EncodedFit:
+    """Encode, and settle equal rows."""
     weights = np.ones(targets.n_samples) if weights is None else weights
     blocks = encoder.fit(features, weights).transform(features)
     custom = describe_custom(network, encoder.shapes(), targets.n_labels) if config.network == CUSTOM else None
-    config = choose_network(apply_custom_network(config, custom), encoder.vocabularies, encoder.image_scaling)
-    config = choose_branches(config, encoder.shapes(), encoder.sparse)
-    check_softmax_targets(config, targets)
     label_weights = resolve_label_weights(config, labels)
     merged = merge_duplicates(blocks, targets, weights)
     is_alike = 2 * len(merged.rows) <= len(merged.inverse) and has_few_distinct(fingerprints(blocks))
@@ -156,9 +182,24 @@ def prepare_cross_fit(
         data = EncodedData(blocks, targets, weights, label_weights)
         rows = np.lexsort((weights, merged.inverse))
         place, groups = np.argsort(rows), None if is_alike else merged.inverse[rows]
+    return EncodedFit(encoder, data, rows, place, groups, is_alike, custom, targets, labels)
+
+
+def plan_cross_fit(
+    encoded: EncodedFit,
+    config: TrainingConfig,
+    trains_on_all: bool = False,
+    n_rows: int | None = None,
+    epochs: int | None = None,
+) -> CrossFit:
+    """Choose the network and the rows of each member; the encoded rows are shared, not copied."""
+    encoder, data, rows, custom = encoded.encoder, encoded.data, encoded.rows, encoded.custom
+    config = choose_network(apply_custom_network(config, custom), encoder.vocabularies, encoder.image_scaling)
+    config = choose_branches(config, encoder.shapes(), encoder.sparse)
+    check_softmax_targets(config, encoded.targets)
     settings = network_settings(config, encoder.sparse, encoder.vocabularies, encoder.image_scaling)
-    levels = taxonomy_levels(config, labels)
-    spec = NetworkSpec(config.network, settings, encoder.shapes(), targets.n_labels, config.dtype, custom, levels)
+    levels = taxonomy_levels(config, encoded.labels)
+    spec = NetworkSpec(config.network, settings, encoder.shapes(), data.targets.n_labels, config.dtype, custom, levels)
     has_optimizer = custom is not None and custom.optimizer is not None
     is_open = n_rows is None and searches_epochs(config)
     if epochs is not None:
@@ -166,8 +207,9 @@ def prepare_cross_fit(
     config = resolve_auto(config, n_rows or len(rows), has_optimizer, spec.n_table_weights)
     if is_open:
         config = first_epochs(config)
-    members = _split_members(data.targets.take(rows), rows, config, groups, trains_on_all)
-    return CrossFit(encoder, data, rows, place, members, config, spec, is_alike, is_open and len(members) > 1)
+    members = _split_members(data.targets.take(rows), rows, config, encoded.groups, trains_on_all)
+    searched = is_open and len(members) > 1
+    return CrossFit(encoder, data, rows, encoded.place, members, config, spec, encoded.is_alike, searched)
 
 
 def subset(fit: CrossFit, chosen: np.ndarray, trains_on_all: bool) -> CrossFit:
@@ -234,7 +276,7 @@ def train_cross_fits(
 ) -> tuple[engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits as one job, numbered from `first`; their networks and configs are alike."""
     config, batch_size = fits[0].config, int(fits[0].config.batch_size)
-    factory, rows, splits = _as_one_job(fits, first)
+    factory, rows, splits = as_one_job(fits, first)
     n_steps = [math.ceil(max(len(one.train) for one in fit.members) / batch_size) for fit in fits for _ in fit.members]
     trained = engine.train(
         factory,
@@ -260,14 +302,15 @@ def fits_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -
 def members_together(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
     """How many members such as those of this fit one program of a job of a size trains."""
     job = engine.TrainingJob(
-        *_as_one_job([fit], 0), fit.config, runtime.changed(executor=None), int(fit.config.batch_size), size=size
+        *as_one_job([fit], 0), fit.config, runtime.changed(executor=None), int(fit.config.batch_size), size=size
     )
     return engine.members_together(job)
 
 
-def _as_one_job(
+def as_one_job(
     fits: Sequence[CrossFit], first: int
 ) -> tuple[engine.NetworkFactory, engine.EncodedRows, engine.MemberSplits]:
+    """The members of all fits, numbered from `first`, on the rows of all."""
     bases: dict[int, tuple[EncodedData, int]] = {}
     n_rows = 0
     for fit in fits:

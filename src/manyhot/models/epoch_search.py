@@ -118,6 +118,8 @@ def train_searched(
 ) -> tuple[list[CrossFit], engine.NetworkFactory, engine.TrainingResult]:
     """Train the members of all fits, for as many epochs as each fit's own rows ask for where its config leaves it open.
 
+    Where whoever follows training ends it, a fit keeps the members that were trained until then.
+
     Returns:
         The fits with their epochs, and what `train_and_fine_tune` returns.
     """
@@ -131,21 +133,26 @@ def train_searched(
         _Search(fit, int(start), count_pilots(fit, runtime, size), int(fit.config.epochs))
         for fit, start in zip(fits, starts, strict=False)
     ]
-    while any(one.candidate for one in searches):
+    while any(one.candidate for one in searches) and not engine.is_stopped(callback):
         for candidate, group in itertools.groupby(searches, lambda one: one.candidate):
             if candidate is not None:
                 search.try_candidate(list(group), candidate)
-    results, found = [], []
+    results, found, is_ended = [], [], engine.is_stopped(callback)
     for one in searches:
         assert one.best is not None
         config = one.fit.config.changed(epochs=one.best.epochs)
         fit = replace(one.fit, config=config, searches_epochs=False, epoch_losses=one.losses)
-        found.append(fit)
         results.append(one.best.trained)
-        if one.n_pilots < len(fit.members):
+        if is_ended:
+            config = config.changed(n_members=one.n_pilots)
+            fit = replace(fit, members=fit.members[: one.n_pilots], config=config)
+        elif one.n_pilots < len(fit.members):
             results.append(search.train_rest(fit, one))
-    factory = fits[0].network.factory(sum(n_members), member_starts(found, first), first)
-    return found, factory, _joined(results)
+        # losses of trainings that were cut short say nothing about a number of epochs
+        found.append(replace(fit, epoch_losses={}) if engine.is_stopped(callback) else fit)
+    n_trained = sum(len(fit.members) for fit in found)
+    factory = fits[0].network.factory(n_trained, member_starts(found, first), first)
+    return found, factory, concatenate_results(results)
 
 
 def count_pilots(fit: CrossFit, runtime: RuntimeConfig, size: engine.JobSize) -> int:
@@ -191,7 +198,7 @@ class _Trainer:
                 scores, n_scorers = score_with_chosen_shares(scorer, pilot, trained.weights, position)
                 rows = np.flatnonzero(n_scorers > 0)
                 targets, row_weights = pilot.data.targets.take(pilot.rows[rows]), pilot.data.weights[pilot.rows[rows]]
-                one.accept(_measure(epochs, _members(trained, members), scores[rows], targets, row_weights))
+                one.accept(_measure(epochs, select_members(trained, members), scores[rows], targets, row_weights))
                 position += len(pilot.members)
 
     def train_rest(self, fit: CrossFit, search: _Search) -> engine.TrainingResult:
@@ -209,10 +216,15 @@ class _Trainer:
         return train_and_fine_tune(fits, self.runtime, callback, first, self.size, snapshots)
 
 
-def _measure(
-    epochs: int, trained: engine.TrainingResult, scores: np.ndarray, targets: Targets, row_weights: np.ndarray
-) -> _Trial:
-    """The loss of raw scores (r, l) at the best temperature, and their mean average precision."""
+def tempered_losses(
+    scores: np.ndarray, targets: Targets, row_weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The log loss of raw scores (r, l) at their best temperature.
+
+    Returns:
+        The mean loss of each row's known entries, float64 (r,); how much each row counts, float64 (r,); the
+        temperature.
+    """
     clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     logits, known, values = np.log(clipped) - np.log1p(-clipped), targets.known_mask(), targets.values
     weights = row_weights * (known.sum(axis=1) + 1e-9)  # rows of which nothing is known are not all there is
@@ -225,20 +237,29 @@ def _measure(
     found = minimize_scalar(
         lambda log_temperature: float(row_losses(log_temperature) @ weights), bounds=(-3.0, 2.0), method="bounded"
     )
+    return row_losses(float(found.x)), weights, math.exp(float(found.x))
+
+
+def _measure(
+    epochs: int, trained: engine.TrainingResult, scores: np.ndarray, targets: Targets, row_weights: np.ndarray
+) -> _Trial:
+    """The loss of raw scores (r, l) at the best temperature, and their mean average precision."""
+    losses, weights, temperature = tempered_losses(scores, targets, row_weights)
+    known, values = targets.known_mask(), targets.values
     precision = compute_metrics(targets, scores, None, names=["map"])["map"].value
     n_known = row_weights @ known + 1e-9
     prior = np.clip((row_weights @ values) / n_known, 1e-9, 1 - 1e-9)
     prior_losses = -prior * np.log(prior) - (1 - prior) * np.log1p(-prior)
     prior_loss = float(prior_losses @ n_known / n_known.sum())
-    losses, temperature = row_losses(float(found.x)), math.exp(float(found.x))
     return _Trial(epochs, trained, losses, weights, precision, temperature, prior_loss)
 
 
-def _members(trained: engine.TrainingResult, members: slice) -> engine.TrainingResult:
+def select_members(trained: engine.TrainingResult, members: slice) -> engine.TrainingResult:
+    """What training left of some members."""
     return engine.TrainingResult(trained.weights.members(members), trained.best_epoch[members], trained.curves[members])
 
 
-def _joined(results: Sequence[engine.TrainingResult]) -> engine.TrainingResult:
+def concatenate_results(results: Sequence[engine.TrainingResult]) -> engine.TrainingResult:
     """Results of members in their order as one; shorter curves are filled up with NaN."""
     weights = engine.Weights.concatenate([result.weights for result in results])
     n_epochs = max(result.curves.shape[1] for result in results)

@@ -105,6 +105,8 @@ def scale_progress(
     """Report a part of the work as a part of the whole."""
     if callback is None:
         return None
+    if isinstance(callback, engine.FollowedProgress):
+        return replace(callback, show=scale_progress(callback.show, low, high, stage), stage=stage)
     notify = callback
 
     def forward(progress: engine.Progress) -> None:

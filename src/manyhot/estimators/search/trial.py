@@ -1,0 +1,54 @@
+"""One trial of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from manyhot import display
+from manyhot.config.fields import json_value
+from manyhot.estimators.search.space import label
+from manyhot.models.trials import STATES
+from manyhot.validation import one_of
+
+
+@dataclass(frozen=True, repr=False)
+class Trial:
+    """Some settings, and what they came to.
+
+    Args:
+        number: From 0; number 0 has the settings of the classifier itself.
+        params: Setting -> value, for the settings that are searched.
+        state: "complete", "pruned" (given up after some members) or "diverged" (the loss was no finite number).
+        value: The out-of-fold metric; None unless complete.
+        loss: Log loss, at the best temperature, of the members that were trained first on rows they never saw.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    state: str
+    value: float | None
+    loss: float | None
+
+    def __post_init__(self) -> None:
+        one_of(STATES, state=self.state)
+        if not isinstance(self.params, Mapping):
+            raise TypeError(f"got {type(self.params).__name__}, expected settings by name")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as plain JSON values."""
+        return {**asdict(self), "params": json_value(self.params)}
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={label(value)}" for name, value in self.params.items())
+        return display.short_repr("Trial", f"{self.number}, {self._outcome()}; {params}")
+
+    def _repr_html_(self) -> str:
+        rows = [(name, label(value)) for name, value in self.params.items()]
+        return display.section(
+            display.paragraph(f"Trial {self.number}", self._outcome()), display.table(("setting", "value"), rows)
+        )
+
+    def _outcome(self) -> str:
+        return self.state if self.value is None else f"{self.state}, {self.value:.4f}"
