@@ -271,7 +271,8 @@ class _Progress:
         best = f", best {self.problem.metric} {best_value(values):.4f}" if values else ""
         n_done, n_trials = len(trials), self.problem.n_trials
         where = "" if self.name == WHOLE else f"{self.name}: "
-        text = f"{where}trials {n_done + 1} to {n_done + n_running} of {n_trials}{best}"
+        numbers = f"trial {n_done + 1}" if n_running == 1 else f"trials {n_done + 1} to {n_done + n_running}"
+        text = f"{where}{numbers} of {n_trials}{best}"
 
         def forward(progress: engine.Progress) -> None:
             elapsed = time.perf_counter() - self.start
