@@ -23,7 +23,7 @@ PHRASES = [
     "Share that carries it",  # (Calibration curve)
     "Answered, but not recorded",  # (False positives)
     "Recorded, but not answered",  # (False negatives)
-    "Wrong with a chance of",  # (99% chance that the label is wrong)
+    "Wrong with a chance of",  # (99% probability that the label is wrong)
     "with the row's other labels in view",  # (given its other labels)
     "of the other rows that carry the label",
     "how many in 100 also carry",  # (Percentage of rows with ...)
@@ -62,7 +62,7 @@ PHRASES = [
     "Better than guessing",  # (Better than a constant prediction)
     "as far as few more predictions are wrong",  # (without adding many wrong predictions)
     "so rarity is not the",  # (so too few examples is unlikely to be the cause)
-    "likely mislabelled",  # (chance that the label is wrong)
+    "likely mislabelled",  # (probability that the label is wrong)
     "Rows have the id of their file",  # (Rows are known by their number, from 1)
     "give at least a precision or recall of",  # (find thresholds that meet your target precision or recall)
     "All of these rows, at the threshold shown",  # (On all 700 rows at the threshold shown)

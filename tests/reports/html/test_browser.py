@@ -385,8 +385,24 @@ def test_rows_stand_once_and_can_be_filtered(page, made):
         assert set(rows()) == wanted
     first = made.page["rows"]["label_errors"][0]
     text = page.locator(f'#error-rows > li[data-row="{first["row"]}"]').inner_text()
-    assert f"{min(99, round(100 * first['suspicion']))}% chance that the label is wrong" in text
+    assert f"{min(99, round(100 * first['suspicion']))}% probability that the label is wrong" in text
     assert ("not labelled" in text) != first["recorded"]
+
+
+def test_suspicious_labels_are_explained_and_all_are_reached(browser, tmp_path):
+    for n, is_whole in ((300, True), (1500, False)):
+        values = measure_page(make_page_inputs(n=n, share_wrong=0.08, model="m.manyhot"))
+        write_page(values, tmp_path / "report.html")
+        with opened(browser, tmp_path / "report.html") as page:
+            words = page.locator("#suspicious").inner_text()
+            assert "of ten labels at 90%, expect nine to be wrong" in words
+            assert "manyhot label-errors m.manyhot -o suspicious.csv" in words
+            assert ("The page has the 200 most probable" in words) != is_whole
+            page.locator("#errors-label_errors").check()
+            assert ("the page keeps the worst 200" in page.locator("#error-count").inner_text()) != is_whole
+            page.locator("#error-more").click()
+            rows = {entry["row"] for entry in values["rows"]["label_errors"]}
+            assert page.locator("#error-rows > li").count() == len(rows)
 
 
 def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):

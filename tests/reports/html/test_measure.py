@@ -19,6 +19,7 @@ from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.worst_rows import (
+    MAX_LABEL_ERRORS,
     MAX_PER_LABEL,
     N_WORST,
     N_WORST_PER_LABEL,
@@ -94,6 +95,16 @@ def test_suspicious_labels_come_with_how_many_are_expected_to_be_wrong():
     step = next(step for step in page["summary"]["next_steps"] if step["kind"] == "label_errors")
     assert step["expected"] == pytest.approx(suspicion.sum())
     assert step["expected"] < step["count"]
+
+
+def test_all_suspicious_labels_are_kept_up_to_a_bound():
+    few = measure_page(make_page_inputs(n=300, share_wrong=0.08))["rows"]
+    assert few["n_label_errors"] == len(few["label_errors"]) > 40
+    many = measure_page(make_page_inputs(n=1500, share_wrong=0.08))["rows"]
+    assert many["n_label_errors"] > len(many["label_errors"]) == MAX_LABEL_ERRORS == 200
+    suspicion = [entry["suspicion"] for entry in many["label_errors"]]
+    assert suspicion == sorted(suspicion, reverse=True)
+    assert {entry["row"] for entry in many["label_errors"]} <= {row["row"] for row in many["named"]}
 
 
 def test_a_constant_prediction_of_each_label_stands_beside_its_f1():

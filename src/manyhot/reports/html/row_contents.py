@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-MAX_ROWS = 250  # rows that are shown as themselves, the most important ones; others are named
+MAX_ROWS = 500  # rows that are shown as themselves, the most important ones; others are named
 MAX_IMAGES = 160
 TEXT_LETTERS = 400
 CELL_LETTERS = 60

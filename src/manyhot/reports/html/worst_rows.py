@@ -15,7 +15,8 @@ N_WORST = 24  # mistakes of each kind over all labels
 N_WORST_PER_LABEL = 4  # mistakes of each kind of one label, or more where there are few labels
 MAX_PER_LABEL = 24
 N_WORST_OF_LABELS = 400  # mistakes of each kind that all labels share
-MAX_LABEL_ERRORS = 40
+MAX_LABEL_ERRORS = 200  # suspicious labels that are kept
+N_FIRST_LABEL_ERRORS = 40  # those that come before the worst rows of single labels
 MAX_NAMED = 40  # labels of one row and kind that are named
 SCORE_DIGITS = 6  # significant ones
 
@@ -69,10 +70,11 @@ def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> li
     pairs = zip(*(errors[kind] for kind in KINDS), strict=False)
     rows = [entry["row"] for pair in pairs for entry in pair]
     rows += [entry["row"] for kind in KINDS for entry in errors[kind]]
-    rows += [entry["row"] for entry in label_errors]
+    rows += [entry["row"] for entry in label_errors[:N_FIRST_LABEL_ERRORS]]
     for index in range(n_worst_per_label(len(errors["labels"]))):
         for kind in KINDS:
             rows += [int(label[kind][index][0]) for label in errors["labels"] if len(label[kind]) > index]
+    rows += [entry["row"] for entry in label_errors[N_FIRST_LABEL_ERRORS:]]
     return list(dict.fromkeys(rows))
 
 

@@ -110,8 +110,11 @@ function labelErrors(page, j) {
   if (!totals.false_positives[j] && !totals.false_negatives[j]) return el("p", {}, "No errors for this label.");
   const more = el("button", { type: "button", class: "more-errors", onclick: () => page.showErrors(j) }, "More rows with errors of this label");
   const basis = page.thresholds.is_cross_fitted ? el("p", { class: "faint" }, "Of the cross-fitted decisions: each row decided by thresholds tuned on other rows, so the numbers differ from those above, and a probability near the threshold may fall on the other side.") : null;
+  const shown = ["false_positives", "false_negatives"].flatMap((kind) => labels[j][kind].slice(0, MAX_LABEL_ERRORS).map(([row]) => row));
+  const flag = shown.some((row) => page.suspectsOf.has(row)) ? el("p", { class: "faint" }, "⚑ The record may be wrong, not the prediction: the model's estimate, explained under ", el("a", { href: "#suspicious" }, "Suspicious labels"), ".") : null;
   return el("div", {},
     basis,
+    flag,
     el("div", { class: "halves" }, list("false_positives", "False positives", "the most probable first"), list("false_negatives", "False negatives", "the least probable first")),
     el("p", { class: "buttons" }, more));
 }

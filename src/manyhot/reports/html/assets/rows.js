@@ -33,7 +33,7 @@ function rowCard(page, index) {
     el("ul", { class: "verdicts" },
       row.false_positives.length ? line("+", "False positive", scored(row.false_positives)) : null,
       row.false_negatives.length ? line("−", "False negative", scored(row.false_negatives)) : null,
-      suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))}% chance that the label is wrong`, suspicionWords(page, entry))),
+      suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))}% probability that the label is wrong`, suspicionWords(page, entry))),
       line("✓", "Correct", row.correct.length ? labelNames(page, row.correct) : "none"),
       row.predicted_unknown.length ? line("?", "Predicted, truth unknown", labelNames(page, row.predicted_unknown)) : null,
       row.unknown ? line("?", "Unknown", counted(row.unknown, "label")) : null,
@@ -72,8 +72,30 @@ function errorTotals(page, label) {
   return { false_positives: errors.label_counts.false_positives[label], false_negatives: errors.label_counts.false_negatives[label], label_errors: labelErrors.length === nLabelErrors ? found : null };
 }
 
+// How many of these errors the page keeps.
+function keptErrors(page, kind, label) {
+  const { errors, label_errors: labelErrors } = page.rows;
+  if (kind === "all") return keptErrors(page, "false_positives", label) + keptErrors(page, "false_negatives", label);
+  if (kind === "label_errors") return labelErrors.filter((entry) => label === null || entry.label === label).length;
+  return (label === null ? errors : errors.labels[label])[kind].length;
+}
+
+// What a suspicious label is, how its percentage is read, and where all of them are.
+function suspicionsIntroduction(page) {
+  const { label_errors: kept, label_errors_note: note, n_label_errors: total, expected_label_errors: expected } = page.rows;
+  const words = [el("b", {}, "Suspicious labels. "), "A recorded yes or no, of one row for one label, that the model finds unlikely. ", note];
+  if (!total) return el("p", { id: "suspicious" }, words);
+  const wrong = Math.max(1, Math.round(expected));
+  const isWhole = kept.length === total;
+  words.push(" The percentage beside it is the model's estimate of the probability that it is recorded wrongly: of ten labels at 90%, expect nine to be wrong. ");
+  words.push(total === 1 ? "One is worth checking." : `${whole(total)} are worth checking, and by these estimates about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} wrong.`);
+  if (!isWhole) words.push(` The page has the ${whole(kept.length)} most probable${page.file ? "; correct these, and the next report has further ones" : ""}.`);
+  if (!page.file) words.push(isWhole ? " As a table: " : " A table of all: ", el("code", {}, `manyhot label-errors ${quoted(page.model ?? "MODEL.manyhot")} -o suspicious.csv`), ".");
+  return el("p", { id: "suspicious" }, words);
+}
+
 function showRows(page) {
-  const { label_errors_note: note, has_contents: hasContents, n_label_errors: nLabelErrors, expected_label_errors: expected } = page.rows;
+  const { has_contents: hasContents } = page.rows;
   const list = el("ul", { class: "cards", id: "error-rows" });
   const count = el("p", { role: "status", id: "error-count", class: "faint" });
   const more = el("button", { type: "button", id: "error-more" });
@@ -94,8 +116,9 @@ function showRows(page) {
     const total = kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
     const noun = kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
     const rest = total === null ? "" : ` The data have ${whole(total)} ${noun}${of} in all`;
-    const kept = found.length < (total ?? 0) ? `; the page keeps the worst.` : rest && ".";
-    count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${kept}` : `No rows.${rest}${rest && "."}`;
+    const kept = keptErrors(page, kind, label);
+    const end = kept < (total ?? 0) ? `; the page keeps the worst ${whole(kept)}.` : rest && ".";
+    count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${end}` : `No rows.${rest}${rest && "."}`;
     more.hidden = shown.length === found.length;
     more.textContent = `Show ${whole(found.length - shown.length)} more`;
   };
@@ -114,14 +137,12 @@ function showRows(page) {
     [label, isWhole] = [select.value === "" ? null : Number(select.value), false];
     show();
   } }, el("option", { value: "" }, "all labels"), page.labels.label.map((text, j) => el("option", { value: j }, text)));
-  const wrong = Math.max(1, Math.round(expected));
-  const review = nLabelErrors === 1 ? " One is worth checking." : nLabelErrors ? ` ${whole(nLabelErrors)} are worth checking, and about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} expected to be wrong (the sum of their chances).` : "";
   const basis = page.thresholds.is_cross_fitted ? " Each row is decided by thresholds tuned on other rows, so numbers differ a little from those in a label's panel, and a probability near the threshold may fall on the other side." : "";
   const hint = page.file ? "" : " To see what is in the rows, run ";
   document.getElementById("rows-view").append(...[
     el("h3", {}, "Rows with errors"),
     el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, `manyhot report ${quoted(page.model ?? "MODEL.manyhot")} FILE`), "."]),
-    el("p", {}, el("b", {}, "Suspicious labels. "), "A recorded yes or no, of one row for one label, that the model finds unlikely. ", note, review, page.file || !nLabelErrors ? null : [" All of them: ", el("code", {}, `manyhot label-errors ${quoted(page.model ?? "MODEL.manyhot")} -o suspicious.csv`), "."]),
+    suspicionsIntroduction(page),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
     el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
     count,
