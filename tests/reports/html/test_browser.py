@@ -405,6 +405,39 @@ def test_suspicious_labels_are_explained_and_all_are_reached(browser, tmp_path):
             assert page.locator("#error-rows > li").count() == len(rows)
 
 
+def test_a_pair_of_confused_labels_leads_to_the_rows_that_it_counts(browser, tmp_path):
+    made = make_page_inputs(n=400, share_known=1)
+    confused = np.flatnonzero(made.targets.values[:, 0] & ~made.targets.values[:, 1])[:30]
+    made.scores[np.ix_(confused, [0, 1])] = [0.1, 0.9]
+    decisions = made.scores >= made.thresholds
+    values = measure_page(replace(made, decisions=decisions, deployed_decisions=decisions))
+    (pair,) = values["rows"]["confusions"]
+    assert (pair["missed"], pair["predicted"]) == (0, 1)
+    assert pair["rows"] > len(pair["worst"])
+    write_page(values, tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html") as page:
+        for _ in range(2):  # also from an address that is already shown
+            page.locator("#confusions").get_by_label(f"Show the {pair['rows']} rows").click()
+            page.wait_for_function("() => document.activeElement.id === 'error-pair'")
+            assert "Rows where a was missed and b wrongly predicted." in page.locator("#error-pair").inner_text()
+            said = page.locator("#error-count").inner_text()
+            assert f"{pair['rows']} such rows in all; the page keeps the worst {len(pair['worst'])}." in said
+            page.locator("#error-more").click()
+            rows = page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
+            assert rows == pair["worst"]
+            assert all(decisions[row, 1] and not made.targets.values[row, 1] for row in rows)
+            page.locator("#error-pair button").click()
+            assert not page.locator("#error-pair").is_visible()
+            assert "errors in all" in page.locator("#error-count").inner_text()
+        address = f"{(tmp_path / 'report.html').as_uri()}#pair=0"
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        assert page.locator("#error-pair").is_visible()
+        page.locator("#errors-label_errors").check()
+        assert not page.locator("#error-pair").is_visible()
+
+
 def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
     with opened(browser, made.html) as page:
         page.evaluate("window.print = () => {}")

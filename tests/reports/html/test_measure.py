@@ -15,7 +15,7 @@ from manyhot.reports.html import measure_page, without_bulk
 from manyhot.reports.html.calibration import describe_calibration
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.columns import MAX_NAMED, describe_columns
-from manyhot.reports.html.confusions import confused_labels
+from manyhot.reports.html.confusions import MAX_PAIR_ROWS, confused_labels
 from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.worst_rows import (
@@ -206,12 +206,15 @@ def test_confused_labels_are_those_missed_and_predicted_in_the_same_rows():
     decisions[[50, 150], 3] = True
     known = np.ones_like(values)
     known[:5, 1] = False
-    (found,) = confused_labels(Targets(values, known), decisions)
+    scores = generator.random((200, 4))
+    (found,) = confused_labels(Targets(values, known), scores, decisions)
+    counted = sorted(range(5, 40), key=lambda row: scores[row, 0] - scores[row, 1])
+    assert found["worst"] == counted[:MAX_PAIR_ROWS]
     assert (found["missed"], found["predicted"], found["rows"], found["n_missed"]) == (0, 1, 35, 40)
     assert found["expected"] == 40 * 35 / 200
     independent = [generator.random((300, 5)) < 0.3 for _ in range(2)]
-    assert confused_labels(Targets(independent[0]), independent[1]) == []
-    assert confused_labels(Targets(values), values) == []
+    assert confused_labels(Targets(independent[0]), np.zeros((300, 5)), independent[1]) == []
+    assert confused_labels(Targets(values), scores, values) == []
 
 
 def test_a_row_has_each_of_its_labels_once():

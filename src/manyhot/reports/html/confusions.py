@@ -13,9 +13,10 @@ from manyhot.reports.html.co_occurrence import MAX_TESTED
 
 MAX_CONFUSIONS = 20
 MIN_ROWS = 3
+MAX_PAIR_ROWS = 24  # rows that are kept of each pair, those most wrong
 
 
-def confused_labels(targets: Targets, decisions: np.ndarray) -> list[dict[str, Any]]:
+def confused_labels(targets: Targets, scores: np.ndarray, decisions: np.ndarray) -> list[dict[str, Any]]:
     """Pairs of a missed label and one wrongly predicted in the same rows, beyond what chance gives, most first."""
     known = targets.known_mask()
     missed = csr_array((~decisions & targets.values & known).astype(np.int32))
@@ -36,6 +37,14 @@ def confused_labels(targets: Targets, decisions: np.ndarray) -> list[dict[str, A
             "rows": int(rows[i]),
             "n_missed": int(n_missed[first[i]]),
             "expected": float(expected[i]),
+            "worst": _worst_rows(missed, wrong, scores, int(first[i]), int(second[i])),
         }
         for i in order
     ]
+
+
+def _worst_rows(missed: csr_array, wrong: csr_array, scores: np.ndarray, first: int, second: int) -> list[int]:
+    """The rows that a pair counts, those first where the wrong label scores furthest above the missed one."""
+    rows = np.intersect1d(missed[:, [first]].nonzero()[0], wrong[:, [second]].nonzero()[0])
+    distances = scores[rows, second] - scores[rows, first]
+    return rows[np.argsort(-distances, kind="stable")][:MAX_PAIR_ROWS].tolist()

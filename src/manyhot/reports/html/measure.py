@@ -118,7 +118,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     label_errors = [] if inputs.label_errors is None else describe_label_errors(inputs.label_errors)
     n_suspects = 0 if inputs.label_errors is None else len(inputs.label_errors)
     n_expected = 0.0 if inputs.label_errors is None else inputs.label_errors.n_expected_wrong
-    rows = named_rows(errors, label_errors)
+    confusions = confused_labels(targets, scores, inputs.decisions)
+    rows = named_rows(errors, label_errors, confusions)
     described = describe_rows(rows, inputs.ids, targets, scores, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
@@ -181,7 +182,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         },
         "rows": {
             "errors": errors,
-            "confusions": confused_labels(targets, inputs.decisions),
+            "confusions": confusions,
             "label_errors": label_errors,
             "n_label_errors": n_suspects,
             "expected_label_errors": n_expected,

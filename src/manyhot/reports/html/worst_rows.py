@@ -65,12 +65,15 @@ def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
     ]
 
 
-def named_rows(errors: dict[str, Any], label_errors: list[dict[str, Any]]) -> list[int]:
+def named_rows(
+    errors: dict[str, Any], label_errors: list[dict[str, Any]], confusions: list[dict[str, Any]]
+) -> list[int]:
     """The rows that are spoken of, the most important first."""
     pairs = zip(*(errors[kind] for kind in KINDS), strict=False)
     rows = [entry["row"] for pair in pairs for entry in pair]
     rows += [entry["row"] for kind in KINDS for entry in errors[kind]]
     rows += [entry["row"] for entry in label_errors[:N_FIRST_LABEL_ERRORS]]
+    rows += [row for pair in confusions for row in pair["worst"]]
     for index in range(n_worst_per_label(len(errors["labels"]))):
         for kind in KINDS:
             rows += [int(label[kind][index][0]) for label in errors["labels"] if len(label[kind]) > index]

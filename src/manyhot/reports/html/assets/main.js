@@ -25,6 +25,7 @@ async function main() {
   choose(page.summary.weakest[0] ?? 0);
   const places = new Map(page.labels.label.map((text, j) => [address(text), j]));
   const follow = () => {
+    if (location.hash.startsWith("#pair=")) return page.showPair(Number(location.hash.slice("#pair=".length)));
     const j = places.get(location.hash) ?? places.get(address(decoded(location.hash.slice("#label=".length))));
     if (j === undefined || !location.hash.startsWith("#label=")) return;
     choose(j);
@@ -32,9 +33,9 @@ async function main() {
     document.getElementById("label-name").focus({ preventScroll: true });
   };
   addEventListener("hashchange", follow);
-  // The address of the label shown may be followed again.
+  // The address of the label or pair shown may be followed again.
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.('a[href^="#label="]');
+    const link = event.target.closest?.('a[href^="#label="], a[href^="#pair="]');
     if (link && link.getAttribute("href") === location.hash) follow();
   });
   follow();

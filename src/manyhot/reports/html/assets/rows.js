@@ -101,22 +101,25 @@ function showRows(page) {
   const more = el("button", { type: "button", id: "error-more" });
   const cards = new Map();
   const titles = new Map();
-  let kind = "all", label = null, isWhole = false;
+  const chosenPair = el("p", { id: "error-pair", hidden: true });
+  let kind = "all", label = null, pair = null, isWhole = false;
   const show = () => {
+    chosenPair.hidden = pair === null;
     const rows = rankedRows(page, label);
     const totals = errorTotals(page, label);
     for (const [key, title, icon] of KINDS) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
-    const found = rows.filter((entry) => kind === "all" || entry.kinds.has(kind)).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
+    const filtered = rows.filter((entry) => kind === "all" || entry.kinds.has(kind)).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
+    const found = pair === null ? filtered : pair.worst.map((row) => ({ row }));
     const shown = isWhole ? found : found.slice(0, SHOWN);
     list.replaceChildren(...shown.map(({ row }) => {
       if (!cards.has(row)) cards.set(row, rowCard(page, row));
       return cards.get(row);
     }));
     const of = label === null ? "" : ` of ${page.labels.label[label]}`;
-    const total = kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
-    const noun = kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
+    const total = pair !== null ? pair.rows : kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
+    const noun = pair !== null ? "such rows" : kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
     const rest = total === null ? "" : ` The data have ${whole(total)} ${noun}${of} in all`;
-    const kept = keptErrors(page, kind, label);
+    const kept = pair === null ? keptErrors(page, kind, label) : pair.worst.length;
     const end = kept < (total ?? 0) ? `; the page keeps the worst ${whole(kept)}.` : rest && ".";
     count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${end}` : `No rows.${rest}${rest && "."}`;
     more.hidden = shown.length === found.length;
@@ -129,12 +132,12 @@ function showRows(page) {
   const choice = (key, title) => {
     titles.set(key, el("span", {}, ` ${title}`));
     return el("label", {}, el("input", { type: "radio", name: "error-kind", value: key, id: `errors-${key}`, checked: key === "all", onchange: () => {
-      [kind, isWhole] = [key, false];
+      [kind, pair, isWhole] = [key, null, false];
       show();
     } }), titles.get(key));
   };
   const select = el("select", { id: "error-label", onchange: () => {
-    [label, isWhole] = [select.value === "" ? null : Number(select.value), false];
+    [label, pair, isWhole] = [select.value === "" ? null : Number(select.value), null, false];
     show();
   } }, el("option", { value: "" }, "all labels"), page.labels.label.map((text, j) => el("option", { value: j }, text)));
   const basis = page.thresholds.is_cross_fitted ? " Each row is decided by thresholds tuned on other rows, so numbers differ a little from those in a label's panel, and a probability near the threshold may fall on the other side." : "";
@@ -145,17 +148,33 @@ function showRows(page) {
     suspicionsIntroduction(page),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
     el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
+    chosenPair,
     count,
     list,
     more,
   ].filter(Boolean));
-  page.showErrors = (j) => {
-    [kind, label, isWhole] = ["all", j, false];
-    select.value = String(j);
+  const filterBy = (j, chosen) => {
+    [kind, label, pair, isWhole] = ["all", j, chosen, false];
+    select.value = j === null ? "" : String(j);
     document.getElementById("errors-all").checked = true;
     show();
+  };
+  page.showErrors = (j) => {
+    filterBy(j, null);
     select.scrollIntoView({ block: "center" });
     select.focus({ preventScroll: true });
+  };
+  // The rows that a pair of confused labels counts, of its place in the table.
+  page.showPair = (k) => {
+    const chosen = page.rows.confusions[k];
+    if (!chosen) return;
+    const reset = el("button", { type: "button", onclick: () => filterBy(null, null) }, "Show all rows with errors");
+    const linked = (j) => labelLink(j, page.labels.label[j]);
+    chosenPair.replaceChildren("Rows where ", linked(chosen.missed), " was missed and ", linked(chosen.predicted), " wrongly predicted. ", reset);
+    filterBy(null, chosen);
+    chosenPair.setAttribute("tabindex", "-1");
+    chosenPair.scrollIntoView({ block: "start" });
+    chosenPair.focus({ preventScroll: true });
   };
   page.showAllRows = () => {
     const before = isWhole;
