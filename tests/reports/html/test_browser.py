@@ -450,6 +450,8 @@ def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
         assert page.locator("#label").is_visible()
         threshold = float(page.locator("#threshold").input_value())
         assert f"Threshold {threshold:.3f}" in page.locator("#label .printed").inner_text()
+        assert "Only this label is printed" in page.locator("#printed-one").inner_text()
+        assert page.locator("#print-all").text_content() in page.locator("#printed-one").inner_text()
         # a head with a button in it is not repeated on every page
         assert page.locator("thead button:visible").count() == 0
         assert (
@@ -470,8 +472,17 @@ def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
         assert names == list(NAMES)
         assert page.locator("#all-panels svg.chart").count() >= 2 * len(NAMES)
         assert not page.locator("#label").is_visible()
+        assert not page.locator("#printed-one").is_visible()
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator("#all-panels > *").count() == 0
+
+
+def test_printed_pages_have_numbers(browser, made, tmp_path):
+    with opened(browser, made.html) as page:
+        page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+        rules = page.evaluate("""() => [...document.styleSheets[0].cssRules].filter((rule) => rule.media)
+          .flatMap((rule) => [...rule.cssRules]).filter((rule) => rule instanceof CSSPageRule).map((rule) => rule.cssText)""")
+        assert "@bottom-right" in "".join(rules) and "counter(page)" in "".join(rules)
 
 
 def test_a_head_sorts_and_says_so(page, made):

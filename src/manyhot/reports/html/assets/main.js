@@ -19,7 +19,7 @@ async function main() {
     choose(j);
     panel.node.scrollIntoView({ block: "nearest" });
   });
-  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, panel.node, ...printButtons(page, thresholds));
+  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, panel.node, ...printButtons(page, thresholds).filter(Boolean));
   showRows(page);
   printWhole(page);
   choose(page.summary.weakest[0] ?? 0);

@@ -46,5 +46,6 @@ function printButtons(page, thresholds) {
     }, { once: true });
     print();
   } }, `Print with all ${counted(n, "label")}`);
-  return [el("p", { class: "buttons", id: "print-buttons" }, one, n > 1 ? every : null), all];
+  const told = el("p", { class: "printed", id: "printed-one" }, `Only this label is printed with its charts and errors. For all ${whole(n)}, open the report in a browser and press “Print with all ${counted(n, "label")}”.`);
+  return [n > 1 ? told : null, el("p", { class: "buttons", id: "print-buttons" }, one, n > 1 ? every : null), all];
 }
