@@ -77,6 +77,12 @@ PHRASES = [
     "do not compare",  # (are not comparable)
     "stands before one that is present",  # (ranks above one that is present)
     "one hard label sets it",  # (one hard label can dominate a row)
+    "chance that the",  # (probability that the; chance is what happens without any relation)
+    "chance that this",
+    "chance of a",
+    "chance of being",
+    "the chance of each",
+    "sum of their chances",
     "more frequent than by chance",  # (more frequent than chance)
     "does not record the name of the training file",
 ]

@@ -28,7 +28,7 @@ class SuspiciousRows:
 
     row: np.ndarray  # int64 (k,)
     ids: np.ndarray  # text (k,)
-    suspicion: np.ndarray  # float64 (k,), chance that a label of the row is recorded wrongly
+    suspicion: np.ndarray  # float64 (k,), probability that a label of the row is recorded wrongly
     worst: np.ndarray  # int64 (k,), label of the most suspicious entry
     n_suspicious: np.ndarray  # int64 (k,), entries more probably wrong than right
 
@@ -44,7 +44,7 @@ class SuspiciousRows:
             (str(self.ids[k]), float(self.suspicion[k]), int(self.n_suspicious[k]))
             for k in range(min(len(self), ROWS_SHOWN))
         ]
-        return section(table(("row", "chance of a wrong label", "labels probably wrong"), rows, len(self)))
+        return section(table(("row", "probability of a wrong label", "labels probably wrong"), rows, len(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,8 @@ class LabelErrors:
     label: np.ndarray  # int64 (k,)
     recorded: np.ndarray  # bool (k,), what the targets say
     score: np.ndarray  # float64 (k,)
-    expected: np.ndarray  # float64 (k,), chance of being recorded as present, given the row's other labels
-    suspicion: np.ndarray  # float64 (k,), chance that what is recorded is wrong
+    expected: np.ndarray  # float64 (k,), probability of being recorded as present, given the row's other labels
+    suspicion: np.ndarray  # float64 (k,), probability that what is recorded is wrong
     n_wrong: np.ndarray  # float64 (l,), expected wrong entries, listed or not
     n_known: int  # known entries looked at
     left_out: np.ndarray  # labels without both a known yes and a known no
@@ -91,7 +91,7 @@ class LabelErrors:
             )
             for k in range(min(len(self), ROWS_SHOWN))
         ]
-        headings = ("row", "label", "marked", "predicted", "given its other labels", "chance of being wrong")
+        headings = ("row", "label", "marked", "predicted", "given its other labels", "probability of being wrong")
         return section(
             paragraph(
                 f"{len(self)} entries to check,",
@@ -144,10 +144,10 @@ def find_label_errors(
     label: str | None = None,
     progress: Callable[[str, float | None], None] | None = None,
 ) -> LabelErrors:
-    """Rank entries (row, label) by the chance that they are recorded wrongly; as many as are expected to be."""
+    """Rank entries (row, label) by the probability that they are recorded wrongly; as many as are expected to be."""
 
     # First what should be recorded: the score, corrected by the row's other labels. Then how often a yes is recorded as
-    # no and a no as yes, from the surest entries. Bayes gives the chance of each entry; their sum is how many are
+    # no and a no as yes, from the surest entries. Bayes gives the probability of each entry; their sum is how many are
     # wrong.
     # Source: Northcutt, Jiang, Chuang (2021), Confident learning; rates from the surest entries: Liu, Tao (2016),
     # section 5; a row left out of an inverse: Sherman, Morrison (1950)
@@ -226,7 +226,7 @@ def find_label_errors(
 
 
 def _expected_logits(view: LabelView) -> np.ndarray:
-    """Logits of the chance that each entry is recorded as present (n, k), in the floating type of the scores."""
+    """Logits of the probability that each entry is recorded as present (n, k), in the floating type of the scores."""
     # A logistic regression, one for all labels, on the score's logit, the lift by the row's other labels, and the
     # label's share; learned on evenly spaced rows where there are very many.
     lifts = _lifts(view)
@@ -292,14 +292,14 @@ def _lifts(view: LabelView) -> np.ndarray:
 def _error_probabilities(
     view: LabelView, expected: np.ndarray, rates: NoiseRates, requested: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows and the chance of each of their entries to be wrong, float64 (b, k); 0 where unknown or not asked for."""
+    """Rows and the probability of each entry to be wrong, float64 (b, k); 0 where unknown or not asked for."""
     is_requested = np.isin(view.columns, requested)
     for rows, values, known, _ in view:
         yield rows, np.where(known & is_requested, rates.error_probability(values, expected[rows]), 0.0)
 
 
 def _kth_largest(values: np.ndarray, k: int) -> float:
-    """The smallest of the highest `k` chances; the order of the array is lost."""
+    """The smallest of the highest `k` probabilities; the order of the array is lost."""
     k = min(k, values.size)
     if k == 0:
         return np.inf

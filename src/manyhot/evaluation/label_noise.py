@@ -42,8 +42,8 @@ class NoiseRates:
     spurious_rate: float  # absent ones recorded as present
 
     def error_probability(self, values: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Chance that what is recorded is wrong, strictly between 0 and 1 so that the order of the logits stays."""
-        # recorded = spurious + (1 - spurious - missing) * present tells the chance that the label should be there.
+        """Probability that the record is wrong, strictly between 0 and 1 so that the order of the logits stays."""
+        # recorded = spurious + (1 - spurious - missing) * present tells the probability that the label should be there.
         logits = logits.astype(np.float64)
         recorded, unrecorded = expit(logits), expit(-logits)
         scale = 1 - self.spurious_rate - self.missing_rate

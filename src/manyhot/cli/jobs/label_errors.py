@@ -149,7 +149,7 @@ def as_text(document: dict[str, Any]) -> str:
         n_expected = max(1, round(document["n_wrong_entries"]))
         verb = "is" if n_expected == 1 else "are"
         lines[0] += f"; about {n_expected} of them {verb} expected to be wrong indeed"
-        lines += ["", "chance that the label is wrong"]
+        lines += ["", "probability that the label is wrong"]
         lines += [
             f"{100 * entry['suspicion']:>5.0f}%  {entry['id']}, {entry['label']}: {entry['reason']}"
             for entry in document["entries"]

@@ -207,7 +207,7 @@ def exact_decimal(value: float) -> Fraction:
 
 
 def error_level(confidence: float) -> float:
-    """The chance of being wrong that a confidence leaves."""
+    """The probability of being wrong that a confidence leaves."""
     return float(1 - exact_decimal(confidence))
 
 

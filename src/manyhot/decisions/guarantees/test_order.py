@@ -9,7 +9,7 @@ from scipy.special import expit, logit, xlogy
 
 from manyhot.evaluation.metrics.score import Column, Entries
 
-# Without a guide, testing starts at each of these and goes down; the chance of being wrong is split evenly.
+# Without a guide, testing starts at each of these and goes down; the probability of being wrong is split evenly.
 STARTS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1)
 LOWEST, LOGIT_STEP = 0.001, 0.1
 # With a guide: at most so many thresholds in a row, none whose rate in the guide is this many times the one asked for.

@@ -56,7 +56,7 @@ class Comparison:
         rows = [
             (METRICS[name].title.format(k=5), *row, VERDICTS[self.verdict(name)]) for name, row in self.metrics.items()
         ]
-        headings = ("metric", "difference", f"{LEVEL:.0%} from", "to", "chance that this is better", "verdict")
+        headings = ("metric", "difference", f"{LEVEL:.0%} from", "to", "probability that this is better", "verdict")
         return display.section(
             display.paragraph("This minus other,", "on the same folds"), display.table(headings, rows)
         )

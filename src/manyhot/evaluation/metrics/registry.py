@@ -108,7 +108,7 @@ METRICS: dict[str, Metric] = {
     # Source: Mann, Whitney (1947); Hanley, McNeil (1982); a tie is half
     "roc_auc_macro": _of_label_order(
         "Macro ROC-AUC",
-        "The chance that a row with a label scores higher than one without, averaged over labels.",
+        "The probability that a row with a label scores higher than one without, averaged over labels.",
         "With rare labels it is high although most of the highest-scored rows are wrong.",
     ),
     # Source: Schapire, Singer (2000), BoosTexter; ties as in scikit-learn (the worst place of the tied)

@@ -83,7 +83,7 @@ function togetherView(data, names, support) {
         el("p", {}, "Pairs that a test finds more frequent than chance: rows with both labels, the number expected if the two were independent, and the share of the rarer label's rows."),
         el("div", { class: "scroll short", tabindex: 0, role: "region", "aria-label": "Pairs more frequent than chance" },
           el("table", { class: "pairs" },
-            el("thead", {}, el("tr", {}, ["Pair", "Rows", "Chance", "Ratio", "Of the rarer label"].map((head, k) => el("th", { scope: "col", class: k ? "figure" : null }, head)))),
+            el("thead", {}, el("tr", {}, ["Pair", "Rows", "By chance", "Ratio", "Of the rarer label"].map((head, k) => el("th", { scope: "col", class: k ? "figure" : null }, head)))),
             el("tbody", {}, lines))),
       ),
     );
