@@ -366,6 +366,27 @@ def test_each_label_has_an_address(browser, made):
         assert page.locator("#label-name").bounding_box()["y"] > page.locator(".strip").bounding_box()["height"]
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_strip_covers_neither_a_target_nor_the_head_of_a_table(browser, made, width):
+    with opened(browser, made.html, width) as page:
+        j = made.page["summary"]["weakest"][0]
+        page.locator("#dots a", has_text=NAMES[j]).click()
+        page.wait_for_function("() => document.activeElement.id === 'label-name'")
+        below = page.locator(".strip").bounding_box()["height"]
+        assert below < page.locator("#label").bounding_box()["y"] < below + 40
+        for offset in (10, 60, 120):
+            page.evaluate("(k) => scrollBy(0, document.querySelector('.tall').getBoundingClientRect().top + k)", offset)
+            page.wait_for_function(
+                "() => document.querySelector('.labels th').getBoundingClientRect().top"
+                " >= document.querySelector('.strip').getBoundingClientRect().bottom - 1"
+            )
+        page.evaluate("() => scrollTo(0, 0)")
+        page.wait_for_function(
+            "() => { const box = (place) => document.querySelector(place).getBoundingClientRect();"
+            " return Math.abs(box('.labels th').top - box('.tall').top) < 2; }"
+        )
+
+
 def test_rows_stand_once_and_can_be_filtered(page, made):
     def rows():
         more = page.locator("#error-more")
@@ -450,7 +471,7 @@ def test_a_print_has_the_label_chosen_or_all_and_nothing_folded(browser, made):
         assert page.locator("#label").is_visible()
         threshold = float(page.locator("#threshold").input_value())
         assert f"Threshold {threshold:.3f}" in page.locator("#label .printed").inner_text()
-        assert "Only this label is printed" in page.locator("#printed-one").inner_text()
+        assert "Only the label below is printed" in page.locator("#printed-one").inner_text()
         assert page.locator("#print-all").text_content() in page.locator("#printed-one").inner_text()
         # a head with a button in it is not repeated on every page
         assert page.locator("thead button:visible").count() == 0

@@ -19,7 +19,7 @@ async function main() {
     choose(j);
     panel.node.scrollIntoView({ block: "nearest" });
   });
-  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, panel.node, ...printButtons(page, thresholds).filter(Boolean));
+  document.getElementById("labels-view").append(thresholdsView(page, thresholds), table.node, printedNote(thresholds.n), panel.node, ...printButtons(page, thresholds));
   showRows(page);
   printWhole(page);
   choose(page.summary.weakest[0] ?? 0);
@@ -41,6 +41,7 @@ async function main() {
   follow();
   markSection();
   showCues();
+  keepClear();
   document.documentElement.dataset.ready = "true";
 }
 
@@ -103,6 +104,25 @@ function showCues() {
   addEventListener("resize", show);
   document.addEventListener("toggle", show, true); // what was folded has no width
   show();
+}
+
+// The strip covers what glides below it: links lead to a place under it, and the heads of tables stay there.
+function keepClear() {
+  const strip = document.querySelector(".strip");
+  const tables = [...document.querySelectorAll(".tall table, .short table")].map((node) => ({ node, covered: 0 }));
+  const place = () => {
+    const { bottom, height } = strip.getBoundingClientRect();
+    document.documentElement.style.setProperty("--strip", `${height}px`);
+    const boxes = tables.map(({ node }) => node.parentElement.getBoundingClientRect());
+    tables.forEach((table, k) => {
+      const covered = Math.max(0, Math.min(bottom - boxes[k].top, boxes[k].height - 2 * table.node.tHead.offsetHeight));
+      if (covered === table.covered) return;
+      table.covered = covered;
+      table.node.tHead.style.setProperty("--covered", `${covered}px`);
+    });
+  };
+  addEventListener("scroll", place, { passive: true });
+  new ResizeObserver(place).observe(strip);
 }
 
 function isOnScreen(node) {

@@ -33,6 +33,11 @@ function printedLabel(page, thresholds, j) {
   return node;
 }
 
+// Above the panel, on paper: whose it is, and how to print all.
+function printedNote(n) {
+  return n === 1 ? "" : el("p", { class: "printed", id: "printed-one" }, `Only the label below is printed with its charts and errors. For all of them, open the report in a browser and press “Print with all ${counted(n, "label")}”.`);
+}
+
 function printButtons(page, thresholds) {
   const all = el("div", { id: "all-panels" });
   const n = thresholds.n;
@@ -46,6 +51,5 @@ function printButtons(page, thresholds) {
     }, { once: true });
     print();
   } }, `Print with all ${counted(n, "label")}`);
-  const told = el("p", { class: "printed", id: "printed-one" }, `Only this label is printed with its charts and errors. For all ${whole(n)}, open the report in a browser and press “Print with all ${counted(n, "label")}”.`);
-  return [n > 1 ? told : null, el("p", { class: "buttons", id: "print-buttons" }, one, n > 1 ? every : null), all];
+  return [el("p", { class: "buttons", id: "print-buttons" }, one, n > 1 ? every : null), all];
 }

@@ -173,7 +173,7 @@ function showRows(page) {
     chosenPair.replaceChildren("Rows where ", linked(chosen.missed), " was missed and ", linked(chosen.predicted), " wrongly predicted. ", reset);
     filterBy(null, chosen);
     chosenPair.setAttribute("tabindex", "-1");
-    chosenPair.scrollIntoView({ block: "start" });
+    select.closest("p").scrollIntoView({ block: "start" });
     chosenPair.focus({ preventScroll: true });
   };
   page.showAllRows = () => {
