@@ -69,7 +69,7 @@ PHRASES = [
     "found on these very rows",  # (tuned on these same rows)
     "equally many rows each",  # (bins of equal size)
     "predicting it for every row",  # (always predict it)
-    "chosen by the loss on left-out rows (epochs",  # (which had a lower held-out loss than)
+    "chosen by the loss on left-out rows (epochs",  # (which had a lower log loss on held-out rows than)
     "Scores average the logits of branches",  # (The logits of the network's branches are averaged)
     "not what another training",  # (not retraining)
     "chance always adds to it",  # (noise inflates it)

@@ -134,7 +134,9 @@ def test_the_result_is_that_of_a_training_with_these_epochs():
     given = MultiLabelClassifier(epochs=epochs, **SMALL).fit(X, Y)
     np.testing.assert_array_equal(chosen.predict_proba(X), given.predict_proba(X))
     np.testing.assert_array_equal(chosen.model_.evidence.scores, given.model_.evidence.scores)
-    assert any(f"Trained for {epochs} epochs" in note for note in chosen.report_.to_dict()["notes"])
+    (note,) = (note for note in chosen.report_.to_dict()["notes"] if f"Trained for {epochs} epochs" in note)
+    assert "log loss on held-out rows" in note
+    assert note.endswith("so the log loss of all of them differs.")
     assert chosen.get_params()["epochs"] == "auto"
 
 
