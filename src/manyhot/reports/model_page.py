@@ -31,6 +31,10 @@ MAX_LOOKED_AT = 1000  # ids from which one sees whether they are numbers of rows
 LABEL_ERRORS_NOTE = "Found by comparing labels with out-of-fold scores and with the row's other labels."
 NEW_ROWS_LABEL_ERRORS_NOTE = "Found by comparing labels with the scores of these rows and with the row's other labels."
 NO_PIXEL_LABEL_ERRORS_NOTE = "Likely label errors are searched for among labels of rows, not of pixels."
+FITTED_ROWS_NOTE = (
+    "The decisions were fitted to {n} of these {rows} rows, so all figures here are slightly too good, and likely label "
+    "errors cannot be found. Without a file, the report uses those rows, each decided by thresholds tuned on other rows."
+)
 TRAINING_ROWS_NOTE = (
     "{n} of these {rows} rows were used for training, so all figures here are too good, and likely label errors cannot "
     "be found. Without a file, the report uses out-of-fold scores from training."
@@ -130,7 +134,8 @@ def evaluation_page(
     n_seen, n_rows = count_training_rows(model, rows.features), len(rows.scores)
     report, label_errors, label_errors_note = rows.report, None, NEW_ROWS_LABEL_ERRORS_NOTE
     if n_seen:
-        label_errors_note = TRAINING_ROWS_NOTE.format(n=n_seen, rows=n_rows)
+        note = TRAINING_ROWS_NOTE if model.makes_scores else FITTED_ROWS_NOTE
+        label_errors_note = note.format(n=n_seen, rows=n_rows)
         remarks = [label_errors_note, *report["scores"]["remarks"]]
         report = {**report, "scores": {**report["scores"], "remarks": remarks}}
     else:
@@ -174,6 +179,7 @@ def _training_inputs(model: Model) -> dict[str, Any]:
     notes, read = model.report.get("notes", []), () if model.origin is None else model.origin.notes
     encoder = model.encoder
     return {
+        "makes_scores": model.makes_scores,
         "config": model.report.get("config", {}),
         "training_notes": [note for note in notes if note not in read],
         "columns": dict(encoder.column_types) or dict.fromkeys(encoder.names, "numeric"),

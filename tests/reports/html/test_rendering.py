@@ -7,13 +7,18 @@ import re
 import zlib
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from manyhot import DecisionLayer
 from manyhot.evaluation.report import LabelSets, Report
+from manyhot.models import origin
 from manyhot.reports.html import measure_page, render
 from manyhot.reports.html.measure import PROVENANCE
 from manyhot.reports.html.rendering import assets
 from manyhot.reports.html.summary import MAX_DOTS, MIN_SUPPORT, N_STEPS, N_STRONGEST, summarize
+from manyhot.reports.model_page import out_of_fold_page
+from manyhot.reports.provenance import describe_file
 from tests.reports.html.made_up import make_page_inputs
 
 HOSTILE = (
@@ -137,6 +142,18 @@ def test_what_is_not_known_of_the_origin_is_said(page, read):
     assert "None: the report was written from Python." in text
     assert "written from a model in memory" in text
     assert "Not known" not in text
+
+
+def test_what_is_too_large_has_name_size_and_time_instead_of_a_checksum(page, tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"x" * 11)
+    assert describe_file(str(path))["sha256"] == hashlib.sha256(b"x" * 11).hexdigest()
+    monkeypatch.setattr(origin, "MAX_HASHED_BYTES", 10)
+    described = describe_file(str(path))
+    assert (described["bytes"], described["sha256"]) == (11, None)
+    shown = render({**page, "provenance": {**page["provenance"], "rows_file": described}})
+    text = " ".join(Reader(shown).text.split())
+    assert f"{path}, 11 bytes, last changed {described['modified']} too large for a checksum" in text
 
 
 def test_the_file_and_command_of_training_are_shown(page):
@@ -263,6 +280,38 @@ def test_a_label_that_is_not_ranked_is_said_to_be_one(page):
     assert "is ranked no better than by chance" in text
     assert "ROC-AUC 0.45" in text
     assert "annotated, or drop it" in text
+
+
+@pytest.mark.parametrize("area", [0.45, 0.7])
+def test_steps_for_scores_of_another_program_do_not_speak_of_training(page, area):
+    labels = {**page["labels"], "f1": [0.4] * 5, "support": [100, 100, 20, 100, 100], "roc_auc": [area] * 5}
+    macro = next(figure for figure in page["metrics"] if figure["name"] == "f1_macro")
+    steps = []
+    for n_label_errors, n_training_rows in ((4, 0), (0, 0), (4, 9)):
+        found = summarize(page["report"], macro, labels, [], n_label_errors, 2.0, n_training_rows, "m.manyhot", None)
+        shown = render({**page, "labels": labels, "summary": found, "makes_scores": False})
+        steps.append(re.search(r'<ol class="steps".*?</ol>', shown, re.DOTALL)[0])
+    text = " ".join(Reader("".join(steps)).text.split())
+    for words in ("train", "the features", "Collect rows"):
+        assert words not in text
+    assert "fit the decisions again" in text
+    assert "The decisions were fitted to these rows" in text
+    if area < 0.5:
+        assert "no threshold helps. Improve the program that makes the scores, check how" in text
+    else:
+        assert "Score more held-out rows." in text
+        assert "A better ranking has to come from the program that makes the scores." in text
+
+
+def test_a_report_on_supplied_scores_has_words_of_its_own():
+    generator = np.random.default_rng(0)
+    Y = generator.random((120, 3)) < 0.3
+    layer = DecisionLayer(labels=["a", "b", "c"]).fit(np.clip(0.4 * Y + 0.6 * generator.random(Y.shape), 0, 1), Y)
+    text = " ".join(Reader(render(out_of_fold_page(layer.model_))).text.split())
+    assert "Decisions fitted" in text
+    assert "Scores in 3 columns" in text
+    assert "Trained on" not in text
+    assert "train again" not in text
 
 
 def test_phrases_that_were_replaced_are_gone(page):

@@ -104,6 +104,7 @@ class PageInputs:
     reading_notes: Sequence[str] = ()  # of how the rows were read
     row_names: str = ""  # a sentence on what a row is called
     hierarchy: Hierarchy | None = None  # of a taxonomy
+    makes_scores: bool = True  # whether networks of ours score, and not another program
 
 
 def measure_page(inputs: PageInputs) -> dict[str, Any]:
@@ -142,6 +143,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "title": inputs.title,
         "model": inputs.model,
         "file": inputs.file,
+        "makes_scores": inputs.makes_scores,
         "version": inputs.version,
         "provenance": {**dict.fromkeys(PROVENANCE), **inputs.provenance},
         "summary": summary,

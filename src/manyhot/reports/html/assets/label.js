@@ -63,7 +63,7 @@ function labelFacts(page, j) {
   const { labels } = page;
   const interval = labels.f1_low[j] === null ? "" : ` (95% interval ${number(labels.f1_low[j])} to ${number(labels.f1_high[j])})`;
   const below = page.summary.below_constant.includes(j) ? ", which it does not beat" : "";
-  const ranking = page.summary.unranked.includes(j) ? " Its rows are ranked no better than by chance (0.5): the features probably do not carry this label." : "";
+  const ranking = page.summary.unranked.includes(j) ? ` Its rows are ranked no better than by chance (0.5): ${page.makes_scores ? "the features probably do not carry this label" : "no threshold helps"}.` : "";
   return `${whole(labels.support[j])} of ${counted(labels.n_known[j], "row")} ${labels.support[j] === 1 ? "has" : "have"} this label (${percent(labels.prevalence[j])}). ${page.thresholds.is_cross_fitted ? "Cross-fitted F1" : "F1"} ${number(labels.f1[j])}${interval}; predicting the label for every row has ${number(labels.constant_f1[j])}${below}. Average precision ${number(labels.average_precision[j])}, ROC-AUC ${number(labels.roc_auc[j])}.${ranking}`;
 }
 
