@@ -11,6 +11,7 @@ from manyhot import MultiLabelClassifier, load
 from manyhot.cli.command_line import words_of_command
 from manyhot.cli.jobs import origin
 from manyhot.errors import BundleError
+from manyhot.models import origin as models_origin
 from manyhot.persistence import container
 from tests.cli.conftest import songs
 
@@ -38,7 +39,7 @@ def test_inspect_says_when_and_on_what_a_model_was_trained(manyhot, bundle):
 
 def test_a_large_file_has_no_checksum_and_a_folder_only_its_name(tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_bytes(b"x" * 11)
-    monkeypatch.setattr(origin, "MAX_HASHED_BYTES", 10)
+    monkeypatch.setattr(models_origin, "MAX_HASHED_BYTES", 10)
     large = origin.describe_training_file(tmp_path / "rows.csv")
     assert (large.n_bytes, large.sha256) == (11, None)
     folder = origin.describe_training_file(tmp_path)

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.files import file_sha256
 from manyhot.models.model import Model
-from manyhot.models.origin import to_text
+from manyhot.models.origin import file_checksum, to_text
 
 
 def describe_provenance(model: Model, model_file: str | None, rows_file: str | None) -> dict[str, Any]:
@@ -29,10 +28,10 @@ def describe_provenance(model: Model, model_file: str | None, rows_file: str | N
 
 
 def describe_file(path: str | None) -> dict[str, Any] | None:
-    """Name, size, time of the last change and SHA-256 of a file; None for what is not one."""
+    """Name, size, time of the last change and SHA-256 of a file, if it is not too large; None for what is no file."""
     if path is None or not Path(path).is_file():
         return None
-    digest, status = file_sha256(Path(path)), Path(path).stat()
+    digest, status = file_checksum(Path(path)), Path(path).stat()
     modified = to_text(datetime.fromtimestamp(status.st_mtime, UTC))
     return {"path": path, "bytes": status.st_size, "modified": modified, "sha256": digest}
 

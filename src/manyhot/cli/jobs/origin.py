@@ -7,15 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from manyhot.cli.command_line import CURRENT_WORDS
-from manyhot.files import file_sha256
+from manyhot.models.extreme.model import ExtremeModel
 from manyhot.models.model import Model
-from manyhot.models.origin import MAX_LETTERS, TrainingFile
-
-# A larger file is not read again for its checksum; this much takes 0.6 s on one core
-MAX_HASHED_BYTES = 2**28
+from manyhot.models.origin import MAX_LETTERS, TrainingFile, file_checksum
 
 
-def record_origin(model: Model, file: Path) -> None:
+def record_origin(model: Model | ExtremeModel, file: Path) -> None:
     """Write down the file that a model was trained on, and the command of this process."""
     if model.origin is not None:
         model.origin = replace(model.origin, file=describe_training_file(file), command=current_command())
@@ -26,8 +23,7 @@ def describe_training_file(path: Path) -> TrainingFile:
     name = path.name or path.absolute().name
     if not path.is_file():
         return TrainingFile(name[:MAX_LETTERS])
-    n_bytes = path.stat().st_size
-    return TrainingFile(name[:MAX_LETTERS], n_bytes, file_sha256(path) if n_bytes <= MAX_HASHED_BYTES else None)
+    return TrainingFile(name[:MAX_LETTERS], path.stat().st_size, file_checksum(path))
 
 
 def current_command() -> str | None:
