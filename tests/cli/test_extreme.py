@@ -1,11 +1,13 @@
 """`train --extreme`: sparse targets from the file to the answers."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from manyhot import load
 from manyhot.cli import app
 from manyhot.data.readers import ReadOptions, read
 from manyhot.errors import InputError
@@ -54,6 +56,15 @@ def test_every_format_lists_the_same_labels(folder):
         assert (samples.sparse_targets.sum(axis=1) == listed[0].sparse_targets.sum(axis=1)).all()
     with pytest.raises(InputError, match="ExtremeMultiLabelClassifier"):
         MultiLabelClassifier().fit(listed[0])
+
+
+@pytest.mark.slow
+def test_a_model_remembers_its_file(folder):
+    remembered = load(folder / "m.manyhot").model_.origin
+    content = (folder / "train.xc").read_bytes()
+    assert (remembered.file.name, remembered.file.n_bytes) == ("train.xc", len(content))
+    assert remembered.file.sha256 == hashlib.sha256(content).hexdigest()
+    assert (remembered.n_rows, remembered.n_labels) == (N, L)
 
 
 def test_a_file_too_large_for_dense_targets_names_the_way_out(tmp_path):

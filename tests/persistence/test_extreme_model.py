@@ -33,6 +33,17 @@ def test_what_was_written_is_read(parts, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_model_remembers_its_origin_and_files_without_one_load(parts, tmp_path):
+    container.write(tmp_path / "m", *parts)
+    remembered = load(tmp_path / "m").model_.origin
+    assert remembered.to_dict() == parts[0]["origin"]
+    assert (remembered.n_rows, remembered.n_labels, remembered.file, remembered.command) == (60, 9, None, None)
+    assert {"manyhot", "jax", "numpy"} <= set(remembered.versions)
+    container.write(tmp_path / "older", {name: part for name, part in parts[0].items() if name != "origin"}, parts[1])
+    assert load(tmp_path / "older").model_.origin is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -56,6 +67,9 @@ def test_what_was_written_is_read(parts, tmp_path):
         ("report.training", 3),
         ("report.scores_from", "nowhere"),
         ("read_options", []),
+        ("origin", []),
+        ("origin.trained", 3),
+        ("origin.n_rows", -1),
         ("surplus", 1),
     ],
 )

@@ -25,6 +25,7 @@ from manyhot.persistence.container import Contents, DocumentReader
 from manyhot.persistence.encoder import read_encoder
 from manyhot.persistence.model_file import read_all, read_metadata, read_report, versions
 from manyhot.persistence.network import read_weights, weight_arrays
+from manyhot.persistence.origin import read_origin
 from manyhot.persistence.saved_report import check_extreme_report
 
 # says in a document which of our models it describes; those of `MultiLabelClassifier` say nothing
@@ -54,6 +55,8 @@ def save(model: ExtremeModel, path: str | Path, read_options: Mapping[str, Any],
         "read_options": dict(read_options),
         "versions": versions(),
     }
+    if model.origin is not None:
+        document["origin"] = model.origin.to_dict()
     arrays = {f"encoder/{name}": array for name, array in encoder_arrays.items()}
     arrays |= weight_arrays(model.weights, model.network.n_tables) | {
         "network/kernel": model.weights.kernel,
@@ -89,6 +92,7 @@ def _model(reader: DocumentReader) -> ExtremeModel:
         reader.number("threshold", 0, 1),
         config,
         read_report(reader, _check_report),
+        read_origin(reader) if "origin" in reader else None,  # files of earlier versions have none
     )
 
 

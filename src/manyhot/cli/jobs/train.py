@@ -78,8 +78,7 @@ def run(
         classifier.fit(samples, **checkpointing)
     seconds = time.perf_counter() - start_time
     classifier.read_options_ = saved_options(read_flags)
-    if not is_extreme:
-        record_origin(classifier.model_, file)
+    record_origin(classifier.model_, file)
     classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
     if snapshots is not None:
         snapshots.finish()

@@ -22,6 +22,7 @@ from manyhot.models.extreme.report import build_extreme_report
 from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fitted_counts, hits
 from manyhot.models.half_precision import round_top_tables, sample_blocks
 from manyhot.models.network_spec import TrunkSpec
+from manyhot.models.origin import Origin, current_origin
 from manyhot.models.training_data import TrainingInputs
 
 MAX_PREDICTIONS = 50
@@ -43,6 +44,7 @@ class ExtremeModel:
     threshold: float
     config: ExtremeConfig
     report: dict[str, Any] = field(default_factory=dict)  # how good it is, plain JSON values
+    origin: Origin | None = None  # when and on what it was trained; None in files of earlier versions
     labels_pixels: ClassVar[bool] = False
 
     @cached_property
@@ -110,6 +112,7 @@ def train_extreme_model(
     round_top_tables(model.scorer, spec, weights, sample, model.max_predictions)
     _fit_threshold(model, held_out_blocks, targets[held_out], training)
     model.report["notes"] = list(inputs.notes)
+    model.origin = current_origin(targets.shape[0], len(labels), tuple(inputs.notes))
     return model
 
 
