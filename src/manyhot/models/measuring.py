@@ -17,6 +17,7 @@ from manyhot.models.cross_fitting import CrossFit
 from manyhot.models.model import Model
 
 BRANCH_NAMES = {"layers": "hidden layers", BINS: "hidden layers on binned inputs", LINEAR: "linear"}
+EPOCH_NOTE = "Trained for "  # how the note on the epochs that were tried begins
 OF_TRIALS = "tried with a few of the networks, so the log loss of all of them differs"
 
 
@@ -76,9 +77,9 @@ def _epoch_note(chosen: int, losses: Mapping[int, float]) -> str:
     rivals = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()) if epochs != chosen)
     if not rivals or chosen not in losses:
         tried = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()))
-        return f"Trained for {chosen} epochs; log loss on held-out rows, by epochs: {tried}; {OF_TRIALS}."
+        return f"{EPOCH_NOTE}{chosen} epochs; log loss on held-out rows, by epochs: {tried}; {OF_TRIALS}."
     lower = f"which had a lower log loss on held-out rows ({losses[chosen]:.4g}) than {rivals}"
-    return f"Trained for {chosen} epochs, {lower}; {OF_TRIALS}."
+    return f"{EPOCH_NOTE}{chosen} epochs, {lower}; {OF_TRIALS}."
 
 
 def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:

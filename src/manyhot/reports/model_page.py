@@ -20,6 +20,7 @@ from manyhot.files import write_file
 from manyhot.models.cross_fitting import Features
 from manyhot.models.decision_updates import count_training_rows, current_evidence
 from manyhot.models.evidence import OutOfFoldResults
+from manyhot.models.measuring import EPOCH_NOTE
 from manyhot.models.model import Model
 from manyhot.reports.card import render_card
 from manyhot.reports.html import PageInputs, measure_page, render
@@ -32,8 +33,8 @@ LABEL_ERRORS_NOTE = "Found by comparing labels with out-of-fold scores and with 
 NEW_ROWS_LABEL_ERRORS_NOTE = "Found by comparing labels with the scores of these rows and with the row's other labels."
 NO_PIXEL_LABEL_ERRORS_NOTE = "Likely label errors are searched for among labels of rows, not of pixels."
 FITTED_ROWS_NOTE = (
-    "The decisions were fitted to {n} of these {rows} rows, so all figures here are slightly too good, and likely label "
-    "errors cannot be found. Without a file, the report uses those rows, each decided by thresholds tuned on other rows."
+    "The decisions were fitted to {n} of these {rows} rows, so all figures here are slightly too good, and likely "
+    "label errors cannot be found. Without a file, each row is decided by thresholds tuned on other rows."
 )
 TRAINING_ROWS_NOTE = (
     "{n} of these {rows} rows were used for training, so all figures here are too good, and likely label errors cannot "
@@ -182,6 +183,7 @@ def _training_inputs(model: Model) -> dict[str, Any]:
         "makes_scores": model.makes_scores,
         "config": model.report.get("config", {}),
         "training_notes": [note for note in notes if note not in read],
+        "epoch_note": next((note for note in notes if note.startswith(EPOCH_NOTE)), ""),
         "columns": dict(encoder.column_types) or dict.fromkeys(encoder.names, "numeric"),
     }
 

@@ -144,6 +144,24 @@ def test_what_is_not_known_of_the_origin_is_said(page, read):
     assert "Not known" not in text
 
 
+def test_rows_without_a_label_and_longer_training_are_answered(page):
+    found = {**page, "predictions": {"labels_per_row": 1.0, "n_rows_without": 3}, "model": "a b.manyhot"}
+    config = {name: 4 for name in ("n_members", "n_folds", "epochs", "batch_size", "learning_rate")}
+    config |= {"network": "mlp", "hidden_layer_sizes": [8], "optimizer": "adam", "loss": "focal"}
+
+    def text_of(**changes):
+        return " ".join(Reader(render({**found, **changes})).text.split())
+
+    assert "manyhot thresholds 'a b.manyhot' --min-labels 1" in text_of()
+    assert "--min-labels" not in text_of(predictions={"labels_per_row": 1.0, "n_rows_without": 0})
+    note = "Trained for 4 epochs, which had a lower log loss."
+    text = text_of(config={**config, "early_stopping": False}, training_notes=[note], epoch_note=note)
+    assert f"Would longer training help? {note}" in text
+    assert text.count(note) == 1
+    assert "other numbers of epochs were not tried" in text_of(config={**config, "early_stopping": False})
+    assert "stopped where its loss on validation rows was lowest" in text_of(config={**config, "early_stopping": True})
+
+
 def test_what_is_too_large_has_name_size_and_time_instead_of_a_checksum(page, tmp_path, monkeypatch):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"x" * 11)

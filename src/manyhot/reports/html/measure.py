@@ -99,6 +99,7 @@ class PageInputs:
     version: str = ""  # of manyhot
     config: Mapping[str, Any] = field(default_factory=dict)  # settings of the training
     training_notes: Sequence[str] = ()
+    epoch_note: str = ""  # the one of them on numbers of epochs that were compared
     provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
     columns: Mapping[str, str] = field(default_factory=dict)  # those of training: name -> kind
     reading_notes: Sequence[str] = ()  # of how the rows were read
@@ -153,6 +154,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         },
         "config": dict(inputs.config),
         "training_notes": list(inputs.training_notes),
+        "epoch_note": inputs.epoch_note,
         "report": dict(inputs.report),
         "decision": _describe_decision(inputs.report["policy"]),
         "data": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shlex
 import zlib
 from collections.abc import Mapping
 from functools import cache
@@ -62,6 +63,7 @@ def _template() -> Template:
         "percent": format_percent,
         "along": _along_axis,
         "address": _address,
+        "quoted": shlex.quote,
     }
     return environment.get_template("page.html")
 

@@ -115,10 +115,11 @@ function keepClear() {
     document.documentElement.style.setProperty("--strip", `${height}px`);
     const boxes = tables.map(({ node }) => node.parentElement.getBoundingClientRect());
     tables.forEach((table, k) => {
-      const covered = Math.max(0, Math.min(bottom - boxes[k].top, boxes[k].height - 2 * table.node.tHead.offsetHeight));
+      const { node } = table;
+      const covered = Math.max(0, Math.min(bottom - boxes[k].top - node.parentElement.clientTop, boxes[k].height - 2 * node.tHead.offsetHeight));
       if (covered === table.covered) return;
       table.covered = covered;
-      table.node.tHead.style.setProperty("--covered", `${covered}px`);
+      node.tHead.style.setProperty("--covered", `${covered}px`);
     });
   };
   addEventListener("scroll", place, { passive: true });
