@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent / "static" / "report.png"
-WIDTH, HEIGHT, N_COLORS = 1180, 760, 128
+WIDTH, HEIGHT, N_COLORS = 1180, 860, 128
 
 
 def main() -> None:
