@@ -145,7 +145,8 @@ def test_what_is_not_known_of_the_origin_is_said(page, read):
 
 
 def test_rows_without_a_label_and_longer_training_are_answered(page):
-    found = {**page, "predictions": {"labels_per_row": 1.0, "n_rows_without": 3}, "model": "a b.manyhot"}
+    without = {"labels_per_row": 1.0, "n_rows_without": 3, "can_require_one": True}
+    found = {**page, "predictions": without, "model": "a b.manyhot"}
     config = {name: 4 for name in ("n_members", "n_folds", "epochs", "batch_size", "learning_rate")}
     config |= {"network": "mlp", "hidden_layer_sizes": [8], "optimizer": "adam", "loss": "focal"}
 
@@ -153,7 +154,8 @@ def test_rows_without_a_label_and_longer_training_are_answered(page):
         return " ".join(Reader(render({**found, **changes})).text.split())
 
     assert "manyhot thresholds 'a b.manyhot' --min-labels 1" in text_of()
-    assert "--min-labels" not in text_of(predictions={"labels_per_row": 1.0, "n_rows_without": 0})
+    for changes in ({"n_rows_without": 0}, {"can_require_one": False}):
+        assert "--min-labels" not in text_of(predictions={**without, **changes})
     note = "Trained for 4 epochs, which had a lower log loss."
     text = text_of(config={**config, "early_stopping": False}, training_notes=[note], epoch_note=note)
     assert f"Would longer training help? {note}" in text
@@ -302,7 +304,7 @@ def test_a_label_that_is_not_ranked_is_said_to_be_one(page):
 
 @pytest.mark.parametrize("area", [0.45, 0.7])
 def test_steps_for_scores_of_another_program_do_not_speak_of_training(page, area):
-    labels = {**page["labels"], "f1": [0.4] * 5, "support": [100, 100, 20, 100, 100], "roc_auc": [area] * 5}
+    labels = {**page["labels"], "f1": [0.4] * 5, "support": [100, 20, 20, 20, 20], "roc_auc": [area] * 5}
     macro = next(figure for figure in page["metrics"] if figure["name"] == "f1_macro")
     steps = []
     for n_label_errors, n_training_rows in ((4, 0), (0, 0), (4, 9)):

@@ -151,6 +151,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "predictions": {
             "labels_per_row": float(is_predicted.sum(axis=1).mean()),
             "n_rows_without": int((~is_predicted.any(axis=1)).sum()),
+            # a rule beside these would not do, or end a guarantee; a pixel may well have no label
+            "can_require_one": not inputs.obstacle and not inputs.caution and "pixels" not in inputs.report,
         },
         "config": dict(inputs.config),
         "training_notes": list(inputs.training_notes),
