@@ -10,7 +10,8 @@ from extensions import command_line, http_api, metric_table, notebooks
 
 LINE = re.compile(r"^% generated: ([\w-]+) ?(\S*)$", re.MULTILINE)
 SOURCES: dict[str, Callable[..., str]] = {
-    "commands": command_line.to_markdown,
+    "command": command_line.page,
+    "commands": command_line.index,
     "http": http_api.to_markdown,
     "metric": metric_table.to_markdown,
     "mnist-note": notebooks.mnist_note,
