@@ -15,7 +15,8 @@ def index() -> str:
     """A table of the commands, and their pages for the navigation."""
     rows = [
         # the id keeps links alive that were made when all commands stood on one page
-        f'| <span id="{name}"></span>[{name}]({FOLDER}/{name}.md) | {escape(command.get_short_help_str(MAX_COMMAND_HELP))} |'
+        f'| <span id="{name}"></span>[{name}]({FOLDER}/{name}.md) '
+        f"| {escape(command.get_short_help_str(MAX_COMMAND_HELP))} |"
         for name, command in commands().items()
     ]
     pages = "\n".join(f"{FOLDER}/{name}" for name in commands())

@@ -207,7 +207,7 @@ def thresholds(
         list[str] | None,
         flag(
             DECISIONS,
-            "Precision to reach with as many predictions as it allows: of all labels, or of one alone; may be repeated.",
+            "Precision to reach with as many predictions as it allows, of all labels or one; may be repeated.",
             metavar="NUMBER|LABEL=NUMBER",
             complete=complete_label_pair,
         ),
@@ -216,7 +216,7 @@ def thresholds(
         list[str] | None,
         flag(
             DECISIONS,
-            "Recall to reach with as few predictions as it allows: of all labels, or of one alone; may be repeated.",
+            "Recall to reach with as few predictions as it allows, of all labels or one; may be repeated.",
             metavar="NUMBER|LABEL=NUMBER",
             complete=complete_label_pair,
         ),
