@@ -176,7 +176,8 @@ def _no_match_message(piece: str, columns: Sequence[str]) -> str:
     if piece.lower().endswith(".xml"):
         return (
             f"there is no column {piece!r}. A Mulan XML that names the labels is read by itself where the ARFF file's "
-            f"name begins with its own (emotions.xml beside emotions-train.arff); another one goes in xml= (--xml {piece})"
+            "name begins with its own (emotions.xml beside emotions-train.arff); another one goes in xml= "
+            f"(--xml {piece})"
         )
     quoted = next((name for name in columns if "," in name and piece in name), None)
     hint = "" if quoted is None else f"; write a name with a comma in quotes: '\"{quoted}\"'"
