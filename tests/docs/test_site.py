@@ -68,7 +68,7 @@ def test_notebooks_show_what_their_cells_gave(built, page):
     book = json.loads((built / name).parent.joinpath(download).resolve().read_text())
     cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     outputs = [output for cell in cells for output in cell["outputs"]]
-    assert len(cells) == sum("remove-cell" not in cell.tags for cell in code_cells(page.read_text()))
+    assert len(cells) == len(code_cells(page.read_text()))
     if page.name == "digits.md" and not has_mnist() and not outputs:
         assert "MNIST was not at hand" in html
         return
@@ -147,7 +147,7 @@ def test_every_metric_has_its_formula():
     assert sorted(section.split()[0] for section in sections) == sorted(METRICS)
     for section in sections:
         name = section.split()[0]
-        assert f"% generated: metric {name}\n" in section
+        assert f"<!-- generated: metric {name} -->\n" in section
         assert "$$" in section, name
 
 
@@ -191,7 +191,15 @@ def test_generated_text_is_shown_as_it_is():
     from extensions.markdown import escape
 
     assert escape("columns 'mood_*,sad*' of `a_*b`") == r"columns 'mood\_\*,sad\*' of `a_*b`"
-    assert expand("a\n% generated: metric map\nb").count("Misleads") == 1
+    assert expand("a\n<!-- generated: metric map -->\nb").count("Misleads") == 1
+    assert expand("a\n<!-- site\nb\n\nc\n-->\n<!-- test files -->\nd") == "a\nb\n\nc\n\n\nd"
+
+
+@pytest.mark.parametrize("page", notebooks(), ids=lambda page: page.stem)
+def test_who_reads_a_notebook_on_github_sees_nothing_of_the_site(page):
+    seen = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL)
+    for word in ("nb-download", ":tags:", "../live/", "\n% ", "MANYHOT_SITE_FILES"):
+        assert word not in seen, word
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(SITE)))
