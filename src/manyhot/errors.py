@@ -76,6 +76,11 @@ class ManyhotWarning(UserWarning):
     """Category of all warnings that manyhot gives, so that they can be filtered apart from those of other libraries."""
 
 
+def how_to_install(extra: str) -> str:
+    """What to type for an extra, after "install it with: "; in a clone the name alone would be looked for elsewhere."""
+    return f"pip install '.[{extra}]' in a clone of manyhot, else pip install 'manyhot[{extra}]'"
+
+
 @contextmanager
 def panics_become(error_class: type[Exception]) -> Iterator[None]:
     """Run the body; a panic of a library written in Rust (tokenizers, polars) becomes an error of this class.

@@ -100,6 +100,7 @@ def test_columns_of_the_file(tab, csv_file):
 def test_labels_of_the_model(tab):
     assert tab("label-errors", str(MODEL), "--label", "") == ["sad", "quiet", "fast"]
     assert tab("thresholds", str(MODEL), "--set", "") == ["sad=0.427", "quiet=0.307", "fast=0.378"]
+    assert tab("thresholds", str(MODEL), "--min-precision", "") == ["sad=", "quiet=", "fast="]
     assert tab("thresholds", str(MODEL), "--set", "sad=0.4", "--set", "qu") == ["quiet=0.307"]
 
 

@@ -126,6 +126,28 @@ def test_settings_of_the_measure(manyhot, bundle):
     assert done.document["decision"] == "precision"
 
 
+def thresholds_of(done):
+    assert done.code == 0, done.err
+    return {row["label"]: row["threshold"] for row in done.document["labels"]}
+
+
+@pytest.mark.slow
+def test_a_precision_for_all_labels_for_one_alone_and_for_both(manyhot, bundle):
+    def shown(*words):
+        return thresholds_of(manyhot("thresholds", bundle, *words, "--dry-run", "--json"))
+
+    before, low, high = shown(), shown("--min-precision", "0.35"), shown("--min-precision", "0.5")
+    assert low == shown("--metric", "precision", "--decision-params", "min_precision=0.35")
+    label = "mood_quiet"
+    assert len({before[label], low[label], high[label]}) == 3
+    assert shown("--min-precision", f"{label}=0.5") == before | {label: high[label]}
+    assert shown("--min-precision", "0.35", "--min-precision", f"{label}=0.5") == low | {label: high[label]}
+    recall = shown("--min-recall", "0.5")
+    mixed = shown("--min-recall", f"{label}=0.5", "--min-precision", "0.35", "--set", "mood_fast=0.125")
+    assert mixed == low | {label: recall[label], "mood_fast": 0.125}
+    assert recall[label] != low[label]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -135,6 +157,13 @@ def test_settings_of_the_measure(manyhot, bundle):
         (["--set", "mood_sad=2"], "from 0"),
         (["--metric", "f1_mikro"], "did you mean 'f1_micro'"),
         (["--decision-params", "min_precision=0.5"], "--metric"),
+        (["--min-precision", "mood_sat=0.9"], "did you mean 'mood_sad'"),
+        (["--min-precision", "mood_sad=high"], "LABEL=NUMBER"),
+        (["--min-precision", "mood_sad=1.9"], "argument '--min-precision'"),
+        (["--min-recall", "nan"], "argument '--min-recall'"),
+        (["--min-precision", "0.9", "--min-recall", "0.9"], "so does --min-recall"),
+        (["--metric", "f1_micro", "--min-recall", "0.9"], "argument '--metric'"),
+        (["--min-recall", "0.9", "--undo"], "--undo"),
         (["--implies", "mood_sad"], "child>parent"),
         (["--exclusive", "mood_sad|nobody"], "nobody"),
     ],

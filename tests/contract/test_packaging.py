@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import manyhot
+from manyhot.errors import how_to_install
 from manyhot.persistence.container import FORMAT
 from tests.floors import lowest_python, lowest_versions
 
@@ -137,3 +138,13 @@ def test_the_citation_knows_the_version():
 def test_the_table_of_formats_ends_with_the_one_that_is_written():
     told = (ROOT / "docs/releasing.md").read_text().split("## Saved files")[1].split("\n## ")[0]
     assert [int(number) for number in re.findall(r"^\| (\d+) \|", told, flags=re.MULTILINE)] == [*range(1, FORMAT + 1)]
+
+
+def test_what_is_missing_is_named_in_one_way():
+    """A message works as typed in a clone, and where a package index has manyhot; its extra is one of ours."""
+    assert how_to_install("serve") == "pip install '.[serve]' in a clone of manyhot, else pip install 'manyhot[serve]'"
+    for file in (ROOT / "src").rglob("*.py"):
+        text = file.read_text()
+        assert file.name == "errors.py" or not re.search(r"pip install '?(\.|manyhot)\[", text), file
+        for extra in re.findall(r"how_to_install\([\"'](\w+)[\"']\)", text):
+            assert extra in PROJECT["optional-dependencies"], (file, extra)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 SITE = Path(__file__).parents[2] / "docs"
 SECTIONS = ("get-started", "how-to", "explanation", "reference")
-NOTE = re.compile(r"^% test: (needs|exhaustive|not run|fails)(?:,? (.*))?$")
+NOTE = re.compile(r"^<!-- test: (needs|exhaustive|not run|fails)(?:,? (.*))? -->$")
 
 
 NOTEBOOK = re.compile(r"^---\n(?:.*\n)*?file_format: mystnb\n(?:.*\n)*?---\n")
@@ -41,18 +41,16 @@ class Cell(NamedTuple):
 
     language: str  # "python" or "sh"
     code: str
-    tags: tuple[str, ...]
+    makes_files: bool  # that other pages use, as the line `<!-- test files -->` above it says
 
 
 def code_cells(text: str) -> list[Cell]:
-    """The cells of code of a notebook, in their order; one that begins with %%sh is typed in a shell."""
-    cells = []
-    for body in re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
-        found = re.match(r":tags: \[(.*)\]\n", body)
-        tags = tuple(found[1].split(", ")) if found else ()
-        code = body[found.end() :] if found else body
-        is_shell = code.startswith("%%sh\n")
-        cells.append(Cell("sh" if is_shell else "python", code.removeprefix("%%sh\n").rstrip("\n"), tags))
+    """The cells of code of a notebook, in their order, without the site's own; one with %%sh is typed in a shell."""
+    cells, text = [], re.sub(r"^<!-- site\n.*?^-->$", "", text, flags=re.MULTILINE | re.DOTALL)
+    fence = r"^(<!-- test files -->\n)?```\{code-cell\} ipython3\n(.*?)^```$"
+    for note, code in re.findall(fence, text, flags=re.MULTILINE | re.DOTALL):
+        language = "sh" if code.startswith("%%sh\n") else "python"
+        cells.append(Cell(language, code.removeprefix("%%sh\n").rstrip("\n"), bool(note)))
     return cells
 
 
@@ -70,7 +68,7 @@ def code_blocks(text: str) -> list[Block]:
             note = found[1], found[2] or ""
         elif found := re.match(r"^```(python|sh)$", line):
             language = found[1]
-        elif line.startswith("% test:"):
+        elif line.startswith(("% test", "<!-- test:")):
             raise AssertionError(f"not a note: {line}")
         elif line.strip():
             assert note == ("", ""), f"{note} stands above no block: {line}"
@@ -78,11 +76,11 @@ def code_blocks(text: str) -> list[Block]:
 
 
 def needs_files(text: str) -> bool:
-    """Whether a page's commands name files that `make_files` makes, as its line `% test with files` says."""
-    return re.search(r"^% test with files$", text, flags=re.MULTILINE) is not None
+    """Whether a page's commands name files that `make_files` makes, as its line `<!-- test with files -->` says."""
+    return re.search(r"^<!-- test with files -->$", text, flags=re.MULTILINE) is not None
 
 
 def files_of(text: str) -> str | None:
-    """The page whose files a page uses: the one that its line `% test after: PAGE` names."""
-    found = re.search(r"^% test after: (\S+)$", text, flags=re.MULTILINE)
+    """The page whose files a page uses: the one that its line `<!-- test after: PAGE -->` names."""
+    found = re.search(r"^<!-- test after: (\S+) -->$", text, flags=re.MULTILINE)
     return found[1] if found else None

@@ -68,7 +68,7 @@ def test_notebooks_show_what_their_cells_gave(built, page):
     book = json.loads((built / name).parent.joinpath(download).resolve().read_text())
     cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     outputs = [output for cell in cells for output in cell["outputs"]]
-    assert len(cells) == sum("remove-cell" not in cell.tags for cell in code_cells(page.read_text()))
+    assert len(cells) == len(code_cells(page.read_text()))
     if page.name == "digits.md" and not has_mnist() and not outputs:
         assert "MNIST was not at hand" in html
         return
@@ -147,23 +147,33 @@ def test_every_metric_has_its_formula():
     assert sorted(section.split()[0] for section in sections) == sorted(METRICS)
     for section in sections:
         name = section.split()[0]
-        assert f"% generated: metric {name}\n" in section
+        assert f"<!-- generated: metric {name} -->\n" in section
         assert "$$" in section, name
 
 
 def test_every_command_and_flag_is_in_the_reference(capsys):
-    from extensions.command_line import to_markdown
+    from extensions.generated_pages import expand
 
     from manyhot.cli import main
 
-    sections = dict(part.split("\n", 1) for part in to_markdown().split("## ") if part and not part.startswith("#"))
-    text = to_markdown()
+    index = expand((SITE / "reference/command-line.md").read_text())
     for command in COMMANDS:
-        assert command in sections
+        assert f"[{command}](commands/{command}.md)" in index
+        text = expand((SITE / f"reference/commands/{command}.md").read_text())
+        assert text.startswith(f"# {command}\n")
         with pytest.raises(SystemExit):
             main([command, "--help"])
         for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]+", capsys.readouterr().out)) - {"--help"}:
             assert flag in text, (command, flag)
+
+
+@pytest.mark.slow
+def test_every_page_of_a_command_is_in_the_navigation_under_its_old_address(built):
+    page = (built / "reference/command-line.html").read_text()
+    for command in COMMANDS:
+        assert f'<span id="{command}"></span>' in page  # command-line.html#train, where all commands stood before
+        assert f'<li class="toctree-l2"><a class="reference internal" href="commands/{command}.html">' in page
+    assert sorted(file.stem for file in (SITE / "reference/commands").iterdir()) == sorted(COMMANDS)
 
 
 def test_every_address_of_the_service_is_in_the_reference():
@@ -181,7 +191,15 @@ def test_generated_text_is_shown_as_it_is():
     from extensions.markdown import escape
 
     assert escape("columns 'mood_*,sad*' of `a_*b`") == r"columns 'mood\_\*,sad\*' of `a_*b`"
-    assert expand("a\n% generated: metric map\nb").count("Misleads") == 1
+    assert expand("a\n<!-- generated: metric map -->\nb").count("Misleads") == 1
+    assert expand("a\n<!-- site\nb\n\nc\n-->\n<!-- test files -->\nd") == "a\nb\n\nc\n\n\nd"
+
+
+@pytest.mark.parametrize("page", notebooks(), ids=lambda page: page.stem)
+def test_who_reads_a_notebook_on_github_sees_nothing_of_the_site(page):
+    seen = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL)
+    for word in ("nb-download", ":tags:", "../live/", "\n% ", "MANYHOT_SITE_FILES"):
+        assert word not in seen, word
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(SITE)))
@@ -190,9 +208,14 @@ def test_pages_have_no_old_name(page):
 
 
 def test_every_page_is_listed_once():
-    index = (SITE / "index.md").read_text() + (SITE / "reference/api/index.md").read_text()
+    from extensions.generated_pages import expand
+
+    indices = [SITE / "index.md", SITE / "reference/api/index.md", SITE / "reference/command-line.md"]
+    index = "".join(expand(page.read_text()) for page in indices)
     for page in pages()[1:]:
-        name = page.stem if page.parent.name == "api" and page.stem != "index" else str(page.relative_to(SITE))[:-3]
+        name = str(page.relative_to(SITE))[:-3]
+        if name.startswith(("reference/api/", "reference/commands/")) and page.stem != "index":
+            name = name.removeprefix("reference/").removeprefix("api/")
         assert len(re.findall(rf"^{re.escape(name)}$", index, flags=re.MULTILINE)) == 1, name
 
 

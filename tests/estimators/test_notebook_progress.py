@@ -93,6 +93,15 @@ def test_nothing_is_shown_without_verbose(cell):
 def test_a_line_is_not_updated_too_often(cell, monkeypatch):
     monkeypatch.setattr(notebook_progress, "UPDATE_SECONDS", 60.0)
     with progress.training_progress(1) as show:
-        for k in range(100):
+        for k in range(1, 100):
             show(engine.Progress(k / 100, 0, 4, 0.5, 0))
     assert len(cell) == 2
+
+
+def test_another_phase_is_shown_at_once(cell, monkeypatch):
+    monkeypatch.setattr(notebook_progress, "UPDATE_SECONDS", 60.0)
+    with progress.training_progress(1) as show:
+        for phase in ("", "calibrating", "calibrating", "measuring"):
+            show(engine.Progress(1.0, 4, 4, 0.5, 0, phase=phase))
+        assert texts(cell)[1:] == ["training: calibrating", "training: measuring"]
+        assert "value=" not in cell[-1]["text/html"]

@@ -1,11 +1,15 @@
 """Progress outside a terminal: nothing for short work, an estimate and a line every ten seconds for long work."""
 
+import math
 import time
 
+import numpy as np
 import pytest
 
+from manyhot import MultiLabelClassifier
 from manyhot.engine import Progress
 from manyhot.estimators import progress, progress_lines
+from manyhot.models.training import train_inputs
 
 
 class Clock:
@@ -68,6 +72,28 @@ def test_members_that_train_more_than_once_are_not_counted(clock, capsys):
             clock.now = 1000.0 + second
             callback(Progress(second / 100, 4, 4, 0.5, 0, f"trying {second // 20 * 14 + 14} epochs"))
     assert capsys.readouterr().err.splitlines()[0].startswith("training: 2%, trying 14 epochs, loss 0.5000, about ")
+
+
+def test_after_training_the_phase_that_runs_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(progress_lines, "FIRST_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_lines, "LINE_SECONDS", 0.02)
+    with progress.training_progress(1) as callback:
+        callback(Progress(1.0, 4, 4, 0.5, 0))
+        callback(Progress(1.0, 0, 0, math.nan, 0, phase="measuring"))
+        time.sleep(0.3)
+    assert capsys.readouterr().err.splitlines()[-1] == "training: measuring, 0 s so far"
+
+
+@pytest.mark.slow
+def test_training_names_its_phases():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    phases = []
+    model = MultiLabelClassifier(n_members=2, n_folds=2, epochs=1, hidden_layer_sizes=(4,), verbose=0)
+    inputs = model._inputs(X, X[:, :2] > 0, *model._configs())
+    train_inputs(inputs, callback=lambda now: phases.append(now.phase))
+    after = phases[phases.index("scoring rows out of fold") :]
+    assert after == ["scoring rows out of fold", "calibrating and choosing thresholds", "measuring"]
+    assert set(phases) == {"", *after}
 
 
 def test_the_last_second_is_not_estimated(clock, capsys):

@@ -12,6 +12,7 @@ from manyhot.data.targets import Targets
 from manyhot.decisions.thresholds import DECISIONS
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import compute_metrics
+from manyhot.models import decision_updates
 
 NAMES = ["day", "night", "car", "vehicle"]
 SETTINGS = {"n_members": 4, "n_folds": 4, "epochs": 12, "hidden_layer_sizes": (32,), "verbose": 0, "labels": NAMES}
@@ -88,6 +89,29 @@ def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
         model.set_thresholds({"nigth": 0.5})
     with pytest.raises(InputError, match=r"1\.5"):
         model.set_thresholds({"night": 1.5})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["precision", "recall"])
+def test_a_rate_for_some_labels_leaves_the_others_alone(model, name):
+    before = model.thresholds_
+    model.tune_thresholds(name, **{f"min_{name}": 0.85})
+    of_all = model.thresholds_
+    decision_updates.undo_decisions(model.model_)
+    model.tune_thresholds(name, **{f"min_{name}": {"day": 0.85, "car": 0.85}})
+    assert model.thresholds_ == before | {"day": of_all["day"], "car": of_all["car"]}
+    assert of_all["day"] != before["day"]
+    report = model.report_.to_dict()
+    assert report["scores"]["is_tuned_here"]
+    evidence, column = model.model_.evidence, NAMES.index("day")
+    predicted = decision_updates.calibrated_scores(model.model_)[:, column] >= model.thresholds_["day"]
+    positive = evidence.targets.values[:, column]
+    assert (predicted & positive).sum() >= 0.85 * (predicted if name == "precision" else positive).sum() > 0
+    with pytest.raises(InputError, match="did you mean 'night'"):
+        model.tune_thresholds(name, **{f"min_{name}": {"nigth": 0.9}})
+    model.tune_thresholds("top_k", k=1)
+    with pytest.raises(InputError, match="no thresholds"):
+        model.tune_thresholds(name, **{f"min_{name}": {"day": 0.85}})
 
 
 @pytest.mark.slow

@@ -1,4 +1,8 @@
-"""The column names of a file, from its first bytes or its footer alone, for completion: fast, without any library."""
+"""The column names of a file, from its first bytes or its footer alone, for completion: fast, without any library.
+
+The footer of Parquet is read here because importing polars for `read_parquet_schema` would double the time of a Tab
+(0.3 s on one core).
+"""
 
 from __future__ import annotations
 

@@ -70,6 +70,11 @@ def complete_label(ctx: typer.Context, incomplete: str) -> list[str]:
     return list(_thresholds(ctx))
 
 
+def complete_label_pair(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer LABEL= for each label of the model."""
+    return [f"{label}=" for label in _thresholds(ctx)]
+
+
 def complete_threshold(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer LABEL=THRESHOLD for each label of the model, with the threshold that it has."""
     return [f"{label}={threshold:.3g}" for label, threshold in _thresholds(ctx).items()]

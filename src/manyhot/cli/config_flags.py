@@ -19,7 +19,7 @@ from manyhot.config.label_rules import TAXONOMY, groups_from_text, implications_
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import COMPILED, CUSTOM, TrainingConfig
 from manyhot.errors import InputError
-from manyhot.validation import did_you_mean
+from manyhot.validation import did_you_mean, one_of
 
 SETTINGS: dict[str, Field] = {
     f.name: f for config_class in (TrainingConfig, RuntimeConfig) for f in fields(config_class)
@@ -175,6 +175,8 @@ def _collect_read_flags(
 def parse_setting(name: str, value: Any) -> Any:
     """A flag's value as the field wants it: "auto" or a number, sizes with commas, `NAME=VALUE` pairs, rules."""
     kind, flag = str(SETTINGS[name].type), f"--{name.replace('_', '-')}"
+    if isinstance(SETTINGS[name].metadata["setting"], ChoiceField):
+        return _parse_choice(name, value)
     if not isinstance(value, str) or kind in ("str", "Any") or name == TAXONOMY:  # which the config itself reads
         return value
     if name in RULE_PARSERS:
@@ -198,6 +200,16 @@ def parse_setting(name: str, value: Any) -> Any:
         raise InputError(f"got {value!r}, expected {expected}", argument=flag)
     numbers = tuple(map(int, parts))
     return numbers if is_list else numbers[0]
+
+
+def _parse_choice(name: str, value: str) -> str:
+    """A word that the command line takes; the others stand for objects, and are neither taken nor offered."""
+    if value in IN_PYTHON_ONLY and value in SETTINGS[name].metadata["setting"].choices:
+        raise InputError(
+            f"{value!r} stands for an object of yours; hand it over in Python: MultiLabelClassifier({name}=...)",
+            argument=name,
+        )
+    return str(one_of(setting_values(name), **{name: value}))
 
 
 def parse_pairs(text: str, flag: str) -> dict[str, Any]:

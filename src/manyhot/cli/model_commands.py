@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from manyhot.cli.app import command
-from manyhot.cli.completion import complete_label, complete_threshold, complete_words
+from manyhot.cli.completion import complete_label, complete_label_pair, complete_threshold, complete_words
 from manyhot.cli.options import (
     AllMetrics,
     Bundle,
@@ -198,9 +198,27 @@ def thresholds(
         str | None,
         flag(
             DECISIONS,
-            "Parameters of --metric, such as min_precision=0.9 for precision.",
+            "Parameters of --metric, such as beta=2 for fbeta_macro.",
             "--decision-params",
             metavar="NAME=VALUE,...",
+        ),
+    ] = None,
+    min_precision: Annotated[
+        list[str] | None,
+        flag(
+            DECISIONS,
+            "Precision to reach with as many predictions as it allows, of all labels or one; may be repeated.",
+            metavar="NUMBER|LABEL=NUMBER",
+            complete=complete_label_pair,
+        ),
+    ] = None,
+    min_recall: Annotated[
+        list[str] | None,
+        flag(
+            DECISIONS,
+            "Recall to reach with as few predictions as it allows, of all labels or one; may be repeated.",
+            metavar="NUMBER|LABEL=NUMBER",
+            complete=complete_label_pair,
         ),
     ] = None,
     implies: Annotated[

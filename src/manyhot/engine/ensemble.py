@@ -88,6 +88,7 @@ class Progress(NamedTuple):
     loss: float  # the latest stopping loss (training loss when nothing stops early); NaN before the first
     n_bytes: int  # memory that the job takes beside the rows it was given, estimated before it begins
     stage: str = ""  # what part of the work it is, where members are trained more than once
+    phase: str = ""  # what is done after training; the rest then says nothing
 
 
 ProgressCallback = Callable[[Progress], None]

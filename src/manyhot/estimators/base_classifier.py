@@ -124,7 +124,8 @@ class BaseModelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
 
         Args:
             metric: What `decision` takes, such as "f1_micro" or "precision".
-            params: What `decision_params` takes, such as `min_precision=0.9`.
+            params: What `decision_params` takes, such as `min_precision=0.9`. Where one names some labels only, such as
+                `min_precision={"sad": 0.9}`, the others keep their thresholds.
 
         Returns:
             The classifier itself; `thresholds_` and `report_` are those of the new decision.

@@ -42,6 +42,7 @@ class _Line:
     def __init__(self, description: str) -> None:
         self.description = description
         self.start = self.last = time.monotonic()
+        self.text = ""
         self.handle: Any = None
         self.lock = threading.Lock()
         # another thread's updates belong to the same cell
@@ -53,9 +54,10 @@ class _Line:
     def show(self, text: str, fraction: float | None) -> None:
         with self.lock:
             now = time.monotonic()
-            is_due = self.handle is None or now - self.last >= UPDATE_SECONDS
+            is_new = fraction is None and text != self.text  # another part of the work
+            is_due = self.handle is None or is_new or now - self.last >= UPDATE_SECONDS
             if is_due and not self.is_ended:
-                self.last, self.description = now, self.description or text
+                self.last, self.description, self.text = now, self.description or text, text
                 self._put(text, fraction)
 
     def end(self, outcome: str) -> None:

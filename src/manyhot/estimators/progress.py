@@ -110,6 +110,9 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
         with notebook_line(description) as show_line:
 
             def show_in_notebook(progress: engine.Progress) -> None:
+                if progress.phase:
+                    show_line(_line(description, progress, unit), None)
+                    return
                 done, text = progress.done or None, _line(description, progress, unit)
                 left = time_left.update(time.monotonic(), done)
                 show_line(text if left is None else f"{text}, about {format_seconds(left)} left", done)
@@ -119,7 +122,9 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
     if not sys.stderr.isatty():
         with ProgressLines() as lines:
             lines.show(f"{description}: preparing", None)
-            yield lambda progress: lines.show(_line(description, progress, unit), progress.done or None)
+            yield lambda progress: lines.show(
+                _line(description, progress, unit), None if progress.phase else progress.done or None
+            )
         return
     from rich import progress as rich_progress
     from rich.console import Console
@@ -138,6 +143,11 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
         task = bar.add_task(description, total=1.0, members="", loss="compiling")
 
         def show(progress: engine.Progress) -> None:
+            nonlocal task
+            if progress.phase:  # of which nobody knows how long it takes: a bar that only moves
+                bar.remove_task(task)
+                task = bar.add_task(f"{description}: {progress.phase}", total=None, members="", loss="")
+                return
             if math.isnan(progress.loss) and progress.n_bytes:
                 bar.update(task, description=f"{description}, needs about {progress.n_bytes / 2**30:.1f} GiB")
                 return
@@ -148,6 +158,8 @@ def _shown_progress(verbose: int, description: str, unit: str) -> Iterator[engin
 
 
 def _line(description: str, progress: engine.Progress, unit: str) -> str:
+    if progress.phase:
+        return f"{description}: {progress.phase}"
     if math.isnan(progress.loss):
         return f"{description}: compiling"
     finished = progress.stage or f"{progress.n_finished} of {progress.n_members} {unit} trained"

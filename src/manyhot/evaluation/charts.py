@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 from manyhot.evaluation.chart_theme import BLUE, CONFIG, FAINT, INK, ORANGE, STRONG, TEXT_SIZE, TITLE_SIZE, inline_svg
 from manyhot.evaluation.metrics import METRICS
 from manyhot.evaluation.metrics.registry import is_informative
@@ -30,7 +30,7 @@ def can_plot() -> bool:
 def require_pictures() -> None:
     """Raise `InputError` where the extra `pictures` is not installed."""
     if not can_plot():
-        raise InputError("pictures are an extra; install it with: pip install 'manyhot[pictures]'")
+        raise InputError(f"pictures are an extra; install it with: {how_to_install('pictures')}")
 
 
 def import_altair() -> Any:

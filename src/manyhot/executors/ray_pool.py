@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 from manyhot.executors.cores import claim_cores
 from manyhot.executors.pools import Pool
 from manyhot.executors.work import Handle, Work, new_token
@@ -16,7 +16,7 @@ from manyhot.executors.work import Handle, Work, new_token
 try:
     import ray
 except ImportError:
-    raise InputError("needs Ray, which is not installed: pip install 'manyhot[ray]'", argument="executor") from None
+    raise InputError(f"needs Ray, which is not installed: {how_to_install('ray')}", argument="executor") from None
 
 
 class RayHandle(NamedTuple):

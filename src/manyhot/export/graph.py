@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 from manyhot.version import __version__
 
 try:
     import onnx
     from onnx import checker, helper, numpy_helper
 except ImportError:
-    raise InputError("an export needs onnx, which is not installed: pip install 'manyhot[onnx]'") from None
+    raise InputError(f"an export needs onnx, which is not installed: {how_to_install('onnx')}") from None
 
 OPSET = 18  # read by ONNX Runtime from 1.14 on
 IR_VERSION = 8  # the format of that opset's time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from manyhot.config.training import TrainingConfig
 from manyhot.data.deduplication import duplicate_fraction, fingerprints
+from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
 from manyhot.decisions import thresholds as threshold_methods
@@ -36,7 +37,14 @@ MAX_TRAINING_SHARE = 0.1
 
 
 def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> None:
-    """Choose thresholds for another metric, on the out-of-fold scores that the model keeps."""
+    """Choose thresholds for another metric, on the out-of-fold scores that the model keeps.
+
+    Where a setting names some labels only, such as min_precision={"sad": 0.9}, the others keep their thresholds.
+    """
+    labels = _labels_named_alone(model.labels, settings)
+    if labels:
+        _tune_labels(model, name, settings, labels)
+        return
     config_fields = threshold_methods.DECISIONS[name].config_fields if name in threshold_methods.DECISIONS else {}
     config_values = {field: settings[field] for field in config_fields.values() if field in settings}
     other_params = {key: value for key, value in settings.items() if key not in config_fields.values()}
@@ -49,6 +57,24 @@ def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> Non
     evidence = current_evidence(model, f"choose thresholds for {name}")
     fitted = fit_policy(config, space, evidence.unique_scores(), calibration=model.policy.calibration)
     replace_policy(model, model.policy.with_decision(fitted.decision), config)
+
+
+def _labels_named_alone(space: LabelSpace, settings: Mapping[str, Any]) -> list[str]:
+    """The labels that settings by label name are given for, in their order; none where that is all of them."""
+    columns = {space.index(label) for value in settings.values() if isinstance(value, Mapping) for label in value}
+    return [] if len(columns) == len(space) else [space.names[j] for j in sorted(columns)]
+
+
+def _tune_labels(model: Model, name: str, settings: Mapping[str, Any], labels: Sequence[str]) -> None:
+    """Choose the thresholds of some labels; as those set by hand, they are measured on the scores they come from."""
+    space = LabelSpace(tuple(labels), model.labels.is_integer)
+    decision = threshold_methods.build(name, settings, space)
+    rows = current_evidence(model, f"choose thresholds for {name}").unique_scores()
+    repeated = np.repeat(np.arange(len(rows.raw)), rows.counts)
+    columns = [model.labels.index(label) for label in labels]
+    scores = model.policy.calibrate(rows.raw)[repeated][:, columns]
+    decision.fit(scores, rows.targets.take(repeated).select_labels(columns))
+    set_thresholds(model, decision.require_fitted(decision.thresholds).to_dict(space))
 
 
 def set_thresholds(model: Model, values: Mapping[str, float]) -> None:

@@ -136,7 +136,8 @@ def add_labels(
         notes.append("Thresholds that were set by hand, and promises, did not go along.")
     notes += extension.completion.notes()
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
-    larger = build_model(fit, trained, untrained, model.runtime, InputRows(targets, weights, ids, n, tuple(notes)))
+    rows = InputRows(targets, weights, ids, n, tuple(notes))
+    larger = build_model(fit, trained, untrained, model.runtime, rows, callback)
     larger.config = larger.config.changed(epochs=model.config.epochs)
     return larger
 

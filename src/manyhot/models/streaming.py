@@ -222,7 +222,7 @@ def train_stream(
     input_rows = replace(
         job.input_rows, notes=notes, n_rows=n_rows, n_streamed=n_rows - len(job.input_rows.ids), constant=constant
     )
-    return build_model(job.fit, trained, job.untrained, job.runtime, input_rows)
+    return build_model(job.fit, trained, job.untrained, job.runtime, input_rows, callback)
 
 
 def _split_sample(sample: CrossFit, n_rows: int) -> MemberRows:

@@ -7,6 +7,7 @@ prepared and scored.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ def train_inputs(
     if snapshots is not None:
         snapshots.begin(fit_identity("fit", fit, inputs.runtime))
     (fit,), _, trained = train_searched([fit], inputs.runtime, callback, snapshots=snapshots)
-    return build_model(fit, trained, untrained, inputs.runtime, rows)
+    return build_model(fit, trained, untrained, inputs.runtime, rows, callback)
 
 
 def used_rows(inputs: TrainingInputs, sample_weight: np.ndarray | None, noun: str = "rows") -> tuple[Any, InputRows]:
@@ -94,14 +95,22 @@ def build_model(
     untrained: DecisionPolicy,
     runtime: RuntimeConfig,
     rows: InputRows,
+    callback: engine.ProgressCallback | None = None,
 ) -> Model:
     """Everything after training: tables rounded, branches mixed, rows scored out of fold, decisions, the report."""
+    show_phase(callback, "scoring rows out of fold")
     model = Model(untrained.space, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
     round_fit(model.scorer(), fit, model.weights)
     scored = _score_rows(model, fit, rows)
     notes = training_notes(rows, fit, model.branch_shares)
-    decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, notes)
+    decide_and_report(model, trained, scored, rows, len(fit.rows), rows.n_rows, notes, callback)
     return model
+
+
+def show_phase(callback: engine.ProgressCallback | None, phase: str) -> None:
+    """Let progress say what is done, after all training."""
+    if callback is not None:
+        callback(engine.Progress(1.0, 0, 0, math.nan, 0, phase=phase))
 
 
 def _score_rows(model: Model, fit: CrossFit, rows: InputRows) -> ScoredRows:
@@ -126,6 +135,7 @@ def decide_and_report(
     n_units: int,
     n_rows: int | None,
     notes: list[str],
+    callback: engine.ProgressCallback | None = None,
 ) -> None:
     """Give a model its policy, its evidence and its report; `n_units` is what the folds were made of.
 
@@ -134,7 +144,9 @@ def decide_and_report(
     config, labels, n_members = model.config, model.labels, model.n_members
     model.origin = current_origin(rows.n_rows, len(labels), rows.notes)
     unique_scores = merge_equal_scores(scored.scores, scored.targets, scored.weights)
+    show_phase(callback, "calibrating and choosing thresholds")
     model.policy = fit_policy(config, labels, unique_scores)
+    show_phase(callback, "measuring")
     calibrated, decisions = cross_fitted_decisions(config, labels, unique_scores, model.policy)
     curves, best_epoch = NO_CURVES if trained is None else (trained.curves, trained.best_epoch)
     model.evidence = OutOfFoldResults(scored.scores[scored.place], scored.training_rows, curves, best_epoch)

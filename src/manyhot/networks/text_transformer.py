@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import jax
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 
 jnp = jax.numpy
 
 BATCH_SIZES = (4, 32)  # texts in one call of the compiled program; fewer are filled up
 MIN_LENGTH = 16  # texts are padded to this many pieces, or to twice, four times ... as many
-INSTALL = "pip install 'manyhot[pretrained]' && pip install --no-deps keras-hub"
+INSTALL = f"{how_to_install('pretrained')}; then pip install --no-deps keras-hub"
 
 
 def preset_function(folder: str | os.PathLike[str], max_tokens: int) -> Callable[[list[str]], np.ndarray]:

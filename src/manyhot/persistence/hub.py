@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from manyhot.errors import BundleError, InputError
+from manyhot.errors import BundleError, InputError, how_to_install
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)/([^@?#\\]+)")
@@ -34,8 +34,8 @@ def download(address: str, revision: str | None = None) -> Path:
         from huggingface_hub import hf_hub_download  # an extra
     except ImportError:
         raise InputError(
-            f"{address} is on a hub, and huggingface-hub is not installed: pip install 'manyhot[hub]', or download "
-            "the file yourself and load it from there",
+            f"{address} is on a hub, and huggingface-hub is not installed: {how_to_install('hub')}; or "
+            "download the file yourself and load it from there",
             argument="path",
         ) from None
     try:

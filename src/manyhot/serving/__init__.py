@@ -1,1 +1,1 @@
-"""A service that answers rows over HTTP; `pip install 'manyhot[serve]'`. Start reading at README.md."""
+"""A service that answers rows over HTTP; needs the extra `serve`. Start reading at README.md."""

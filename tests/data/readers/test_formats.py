@@ -72,6 +72,8 @@ def test_an_xml_of_another_name_is_named(tmp_path):
     with pytest.raises(InputError, match=r"'moods\.xml'.*--xml moods\.xml"):
         read(tmp_path / "songs.arff")
     assert read(tmp_path / "songs.arff", ReadOptions(xml=tmp_path / "moods.xml")).labels.names == ("y",)
+    with pytest.raises(InputError, match=r"no column 'moods\.xml'.* is read by itself .*--xml moods\.xml"):
+        read(tmp_path / "songs.arff", ReadOptions(labels="moods.xml"))
     assert read(tmp_path / "songs.arff", ReadOptions(labels="y")).labels.names == ("y",)
     assert read(tmp_path / "songs.arff", ReadOptions(require_labels=False)).labels is None
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from manyhot.errors import InputError, ManyhotError
+from manyhot.errors import InputError, ManyhotError, how_to_install
 from manyhot.serving.log import LOGGER_NAME, log_formatter
 
 
@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Open the bundles, and serve them."""
     if not all(map(find_spec, ("httptools", "prometheus_client", "starlette", "uvicorn"))):
-        raise ManyhotError("the service is an extra; install it with: pip install 'manyhot[serve]'")
+        raise ManyhotError(f"the service is an extra; install it with: {how_to_install('serve')}")
     from manyhot.serving.limits import Limits
     from manyhot.serving.server import read_token, serve
 

@@ -28,6 +28,8 @@ def run(
     thresholds: Sequence[str] | None,
     metric: str | None,
     decision_params: str | None,
+    min_precision: Sequence[str] | None,
+    min_recall: Sequence[str] | None,
     undo: bool,
     dry_run: bool,
     as_json: bool,
@@ -41,7 +43,14 @@ def run(
     refuse_other_file(output)
     if params and metric is None:
         raise InputError("needs --metric, which it belongs to", argument="--decision-params")
-    is_changed = metric is not None or bool(thresholds) or bool(rules)
+    wanted = {"precision": _parse_rates(min_precision, "precision"), "recall": _parse_rates(min_recall, "recall")}
+    wanted = {name: rates for name, rates in wanted.items() if rates}
+    for_all = [f"--min-{name}" for name, rates in wanted.items() if None in rates]
+    if metric is not None:
+        for_all.insert(0, "--metric")
+    if len(for_all) > 1:
+        raise InputError(f"chooses every threshold, and so does {for_all[1]}; give one of them", argument=for_all[0])
+    is_changed = metric is not None or bool(wanted) or bool(thresholds) or bool(rules)
     if undo and is_changed:
         raise InputError("cannot be combined with other changes", argument="--undo")
     is_saved = (is_changed or undo or output is not None) and not dry_run
@@ -53,6 +62,8 @@ def run(
             _undo(classifier, bundle)
         if metric is not None:
             _tune(classifier, metric, params)
+        for name, rates in sorted(wanted.items(), key=lambda item: None not in item[1]):  # the one for all labels first
+            _tune_rates(classifier, name, rates)
         if thresholds:
             classifier.set_thresholds(dict(_parse_pair(text) for text in thresholds))
         if rules:
@@ -70,6 +81,35 @@ def _tune(classifier: BaseModelClassifier, metric: str, params: Mapping[str, Any
         if error.argument not in flags:
             raise
         raise InputError(error.message, argument=flags[error.argument]) from None
+
+
+def _tune_rates(classifier: BaseModelClassifier, name: str, rates: Mapping[str | None, float]) -> None:
+    """`--min-precision` or `--min-recall`: of all labels (the key None), of some labels, or both."""
+    field = f"min_{name}"
+    by_label: dict[Any, float] = {label: rate for label, rate in rates.items() if label is not None}
+    for label in by_label:
+        classifier.model_.labels.index(label)
+    if None in rates and by_label:
+        by_label = dict.fromkeys(classifier.model_.labels.names, rates[None]) | by_label
+    try:
+        classifier.tune_thresholds(name, **{field: by_label or rates[None]})
+    except InputError as error:
+        if error.argument != field:
+            raise
+        raise InputError(error.message, argument=f"--min-{name}") from None
+
+
+def _parse_rates(texts: Sequence[str] | None, name: str) -> dict[str | None, float]:
+    """`NUMBER` for all labels, under the key None, and `LABEL=NUMBER` -> label: number."""
+    rates: dict[str | None, float] = {}
+    for text in texts or []:
+        label, _, value = text.rpartition("=")
+        try:
+            rates[label.strip() or None] = float(value)
+        except ValueError:
+            expected = "NUMBER for all labels or LABEL=NUMBER, such as 0.9 or sad=0.9"
+            raise InputError(f"got {text!r}, expected {expected}", argument=f"--min-{name}") from None
+    return rates
 
 
 def _undo(classifier: BaseModelClassifier, bundle: Path) -> None:

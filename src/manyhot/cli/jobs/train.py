@@ -20,6 +20,7 @@ from manyhot.data.readers import read
 from manyhot.data.samples import Samples
 from manyhot.errors import InputError, ManyhotWarning
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.estimators.progress import stage_progress
 from manyhot.estimators.read_options import saved_options
 from manyhot.evaluation.report.text import pluralize
 from manyhot.files import check_target
@@ -79,7 +80,10 @@ def run(
     seconds = time.perf_counter() - start_time
     classifier.read_options_ = saved_options(read_flags)
     record_origin(classifier.model_, file)
-    classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
+    with stage_progress(int(not quiet)) as show:
+        if show is not None:
+            show(f"writing {output}", None)
+        classifier.save(output, **({} if is_extreme else {"evidence": evidence}))
     if snapshots is not None:
         snapshots.finish()
     report, size = classifier.report_, output.stat().st_size

@@ -15,7 +15,7 @@ from manyhot.data.readers.options import ReadOptions
 from manyhot.data.readers.source import ZIP, Source, identify_content
 from manyhot.data.readers.table import Table
 from manyhot.data.readers.unpacking import ZIP_ERRORS, ratio_limit
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 
 _ADVICE = "save the sheet as CSV in UTF-8 (Excel: 'CSV UTF-8'), or the workbook as .xlsx"
 _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})(\d+)""")
@@ -35,7 +35,7 @@ def read_excel(source: Source, options: ReadOptions) -> Table:
     try:
         import fastexcel
     except ImportError:
-        raise source.error(f"Excel workbooks need fastexcel: pip install 'manyhot[excel]'; or {_ADVICE}") from None
+        raise source.error(f"Excel workbooks need fastexcel: {how_to_install('excel')}; or {_ADVICE}") from None
     try:
         workbook = fastexcel.read_excel(content)
         names = list(workbook.sheet_names)

@@ -173,6 +173,12 @@ def _match_glob(piece: str, columns: Sequence[str]) -> list[str]:
 def _no_match_message(piece: str, columns: Sequence[str]) -> str:
     if is_glob(piece):
         return f"no column matches {piece!r}; the columns are {join_names(columns)}"
+    if piece.lower().endswith(".xml"):
+        return (
+            f"there is no column {piece!r}. A Mulan XML that names the labels is read by itself where the ARFF file's "
+            "name begins with its own (emotions.xml beside emotions-train.arff); another one goes in xml= "
+            f"(--xml {piece})"
+        )
     quoted = next((name for name in columns if "," in name and piece in name), None)
     hint = "" if quoted is None else f"; write a name with a comma in quotes: '\"{quoted}\"'"
     return (

@@ -65,7 +65,11 @@ def _per_label(key: str, value: Any, space: LabelSpace | None) -> Any:
     numbers = {space.index(label): number for label, number in value.items()}
     missing = [label for label in space.names if label not in value]
     if missing:
-        raise InputError(f"has no number for {', '.join(map(repr, missing[:5]))}; give one per label", argument=key)
+        raise InputError(
+            f"has no number for {', '.join(map(repr, missing[:5]))}; give one per label (`tune_thresholds` of a "
+            "trained model takes some labels alone)",
+            argument=key,
+        )
     return [numbers[j] for j in range(len(space))]
 
 

@@ -12,7 +12,7 @@ from manyhot.encoders.feature_sources import ownership_shares
 from manyhot.encoders.scaling import Scale, fit_scale, row_weights
 from manyhot.encoders.text.text_input import Texts, require_text, to_text_list
 from manyhot.encoders.text.word_shares import WordAttribution
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 
 MAX_WIDTH = 100_000
 
@@ -23,8 +23,7 @@ def import_extra(name: str, kind: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise InputError(
-            f"text={kind!r} needs the library {name.partition('.')[0]}; install it with: pip install "
-            f"'manyhot[{extra}]'",
+            f"text={kind!r} needs the library {name.partition('.')[0]}; install it with: {how_to_install(extra)}",
             argument="text",
         ) from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from manyhot.errors import InputError
+from manyhot.errors import InputError, how_to_install
 from manyhot.estimators.search.space import Choices, Range, Space, label
 from manyhot.estimators.search.trial import Trial
 from manyhot.models.trials import COMPLETE
@@ -24,7 +24,7 @@ MIN_COMPLETE = 8
 def require_optuna() -> None:
     """Raise `InputError` where the extra `tune` is not installed."""
     if find_spec("optuna") is None:
-        raise InputError("a search is an extra; install it with: pip install 'manyhot[tune]'")
+        raise InputError(f"a search is an extra; install it with: {how_to_install('tune')}")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from manyhot.models.extreme.threshold import best_threshold, counts_at, cross_fi
 from manyhot.models.half_precision import round_top_tables, sample_blocks
 from manyhot.models.network_spec import TrunkSpec
 from manyhot.models.origin import Origin, current_origin
+from manyhot.models.training import show_phase
 from manyhot.models.training_data import TrainingInputs
 
 MAX_PREDICTIONS = 50
@@ -99,6 +100,7 @@ def train_extreme_model(
     weights, curve = engine.train_extreme(
         factory, train_blocks, train_targets, log_odds(train_targets), resolved, callback
     )
+    show_phase(callback, "measuring on held-out rows")
     model = ExtremeModel(labels, encoder, spec, weights, label_propensities(train_targets), 1.0, config)
     training = {
         "rows": len(train),

@@ -43,7 +43,7 @@ from manyhot.models.segmentation import (
 from manyhot.models.segmentation.model import PixelModel, check_no_skips
 from manyhot.models.segmentation.pixel_sample import gather_targets
 from manyhot.models.segmentation.tiling import check_size
-from manyhot.models.training import ScoredRows, decide_and_report, used_rows
+from manyhot.models.training import ScoredRows, decide_and_report, show_phase, used_rows
 from manyhot.models.training_data import TrainingInputs
 
 STATISTICS_BYTES = 2**26  # tiles that channels are measured on, at most
@@ -85,7 +85,7 @@ def train_pixels(
         snapshots.begin(fit_identity("pixels", fit, runtime))
     _, trained = train_cross_fits([fit], runtime, callback, snapshots=snapshots)
     model = PixelModel(labels, fit.encoder, fit.network, trained.weights, untrained, fit.config, {}, None, runtime)
-    _evaluate(model, trained, images, rows, _held_out_mask(members, len(images)))
+    _evaluate(model, trained, images, rows, _held_out_mask(members, len(images)), callback)
     return model
 
 
@@ -178,9 +178,15 @@ def _score_out_of_fold(model: PixelModel, images: ImageSet, held_out: np.ndarray
 
 
 def _evaluate(
-    model: PixelModel, trained: engine.TrainingResult, images: ImageSet, rows: InputRows, held_out: np.ndarray
+    model: PixelModel,
+    trained: engine.TrainingResult,
+    images: ImageSet,
+    rows: InputRows,
+    held_out: np.ndarray,
+    callback: engine.ProgressCallback | None,
 ) -> None:
     """Decide and report on the out-of-fold scores of a sample of pixels, and on counts over all of them."""
+    show_phase(callback, "scoring images out of fold")
     config, labels, targets = model.config, model.labels, rows.targets
     is_scored = np.asarray(held_out.any(axis=1))
     sample = sample_pixels(targets, is_scored, config.random_state)
@@ -204,7 +210,8 @@ def _evaluate(
         float(held_out.sum(axis=1)[is_scored].mean()),
     )
     n_images = int(is_scored.sum())
-    decide_and_report(model, trained, scored, rows, len(images), None, _sample_notes(len(scores), n_images))
+    notes = _sample_notes(len(scores), n_images)
+    decide_and_report(model, trained, scored, rows, len(images), None, notes, callback)
     for row, raw in cached or _score_out_of_fold(model, images, held_out):
         counts.add_predictions(model.decide(model.calibrate(raw)), targets.images[row])
     model.report["pixels"] = pixel_section(counts.to_values(labels.names), n_images, len(scores), "out_of_fold")

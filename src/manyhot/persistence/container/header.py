@@ -128,7 +128,7 @@ def _check_format(number: Any, version: Any) -> None:
     if number > FORMAT:
         raise BundleError(
             f"was written by a newer manyhot{by} (format {number}, this one reads {formats}), "
-            "update with: pip install -U manyhot"
+            "update with: pip install -U manyhot (in a clone: git pull, then pip install .)"
         )
     if number < OLDEST_FORMAT:
         raise BundleError(
