@@ -113,7 +113,7 @@ def search():
     outcomes = [("complete", 0.5 + k / 100) if k % 2 else ("pruned", None) for k in range(60)]
     trials = tuple(Trial(k, params, *outcome, 0.3) for k, outcome in enumerate(outcomes))
     classifier = manyhot.MultiLabelClassifier()
-    return Search("map", trials, classifier, params, {HOSTILE: {}}, {HOSTILE: 1.0}, (0.4, 0.6), 1.0)
+    return Search("map", trials, classifier, params, {0: 0.4}, {HOSTILE: {}}, {HOSTILE: 1.0}, (0.4, 0.6), 1.0)
 
 
 def splits():

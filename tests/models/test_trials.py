@@ -70,6 +70,29 @@ def test_a_trial_has_the_value_that_the_report_of_its_fit_has(data, metric, more
 
 
 @pytest.mark.slow
+def test_an_ensemble_is_measured_by_two_rounds_of_folds(monkeypatch):
+    """The first half of the members are those of the fit, all of them those of a fit with twice as many."""
+    X, Y = table()
+    settings = {**SMALL, "n_members": 4, "n_folds": 4}
+    runner = runner_of(MultiLabelClassifier(**settings), X, Y, "map")
+    values, measure = [], TrialRunner._measure
+
+    def note(*arguments):
+        values.append(measure(*arguments))
+        return values[-1]
+
+    monkeypatch.setattr(TrialRunner, "_measure", note)
+    found = runner.measure_ensemble(MultiLabelClassifier(**settings)._configs()[0])
+    first, second, both = values
+    assert first == own_value(MultiLabelClassifier(**settings), X, Y, "map")
+    assert both == own_value(MultiLabelClassifier(**{**settings, "n_members": 8}), X, Y, "map")
+    assert second not in (first, both)
+    # f(m) = a + b / m through one member a row and two, at four members
+    slope = 2 * ((first + second) / 2 - both)
+    assert found == pytest.approx(both - slope / 2 + slope / 4, abs=1e-12)
+
+
+@pytest.mark.slow
 def test_the_own_settings_are_tried_whole_with_the_search_of_their_epochs():
     X, Y = table()
     classifier = MultiLabelClassifier(**{**SMALL, "epochs": "auto", "n_members": 2})

@@ -137,6 +137,30 @@ class TrialRunner:
         self.losses.append(loss)
         return TrialScore(COMPLETE, self._measure(fit, trained.weights), loss, fit.config)
 
+    def measure_ensemble(self, config: TrainingConfig, callback: engine.ProgressCallback | None = None) -> float | None:
+        """The metric that all members together would have on rows that none of them saw.
+
+        Out of fold, a row is scored by one member of each round of folds alone, and an ensemble gains the more, the
+        more its members differ. As many members again are trained on other folds; how much better rows are scored by
+        both says what further members would add, because the variance of a mean of m members falls with 1/m. A trial
+        is measured by members that it was not chosen by, too. None where a loss was no finite number, or the metric is
+        undefined.
+        """
+        n_members = int(config.n_members)
+        n_folds = min(config.n_folds, n_members)
+        plan = self.plan(config.changed(n_members=2 * n_members, n_folds=n_folds))
+        (fit,), _, trained = train_searched([plan], self.inputs.runtime, callback)
+        if not _is_finite(trained.weights):
+            return None
+        first, second = (
+            self._measure(replace(fit, members=fit.members[half]), trained.weights.members(half))
+            for half in (slice(0, n_members), slice(n_members, 2 * n_members))
+        )
+        both = self._measure(fit, trained.weights)
+        if both is None or first is None or second is None:
+            return None
+        return both + (1 - 2 / n_folds) * (both - (first + second) / 2)
+
     def restore(self, config: TrainingConfig, losses: Sequence[float]) -> None:
         """Go on after trials of an earlier process: the settings of the first one, and the losses of all."""
         self._count_pilots(self.plan(config))

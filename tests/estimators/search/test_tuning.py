@@ -45,8 +45,10 @@ def found(journal):
 def test_the_classifier_is_the_best_trial(found):
     metrics = found.classifier.report_.values["metrics"]["decision"]
     assert metrics["f1_micro"]["value"] == found.best_score
-    assert found.best_score == max(trial.value for trial in found.trials if trial.value is not None)
-    assert found.best_score >= found.trials[0].value
+    assert found.best_score == found.best_trial.value >= found.trials[0].value
+    best_values = sorted((trial.value for trial in found.trials if trial.value is not None), reverse=True)[:2]
+    assert {found.trials[k].value for k in found.ensemble_scores} == {found.trials[0].value, *best_values}
+    assert found.best_trial.number == max(found.ensemble_scores, key=found.ensemble_scores.get)
     assert found.classifier.labels_ == tuple(NAMES)
     assert set(found.best_params) == set(SPACE)
     again = classifier(**found.best_settings).fit(*table())
@@ -92,6 +94,21 @@ def test_a_killed_search_goes_on_to_the_same_trials(found, journal, tmp_path, mo
     assert trained == [1]
     assert [trial.to_dict() for trial in again.trials] == [trial.to_dict() for trial in found.trials]
     assert killed.read_bytes() == journal.read_bytes()
+
+
+@pytest.mark.slow
+def test_the_settings_given_stay_where_no_ensemble_is_better(monkeypatch):
+    def measure(self, config, callback=None):
+        return 0.9 if config.learning_rate == classifier().learning_rate else 0.8
+
+    monkeypatch.setattr(TrialRunner, "measure_ensemble", measure)
+    found = tune(classifier(), *table(), metric="f1_micro", space=SPACE, trials=6)
+    assert found.ensemble_scores[0] == 0.9
+    assert len(found.ensemble_scores) > 1
+    assert found.best_trial.number == 0
+    assert found.best_settings == {}
+    assert found.best_score < max(trial.value for trial in found.trials if trial.value is not None)
+    assert "0.9000 for the settings given, 0.8000 for trial" in " ".join(found.to_text().split())
 
 
 @pytest.mark.slow

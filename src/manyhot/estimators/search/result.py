@@ -14,7 +14,7 @@ from manyhot import display
 from manyhot.config.fields import json_value
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.search.space import label
-from manyhot.estimators.search.trial import Trial
+from manyhot.estimators.search.trial import Trial, best_trials
 from manyhot.evaluation.charts import Chart, save_chart
 from manyhot.evaluation.metrics import METRICS
 from manyhot.evaluation.report.measure import to_json_value
@@ -35,6 +35,9 @@ class Search:
         trials: All trials in their order; the first has the classifier's own settings.
         classifier: Fitted with the best settings on all rows.
         best_settings: What the best trial changes of the classifier's settings; with them, a fit is the trial.
+        ensemble_scores: Number of a trial -> the metric that all its members together would have, measured with as many
+            further members on other folds; for the best trials and the settings given, empty where no trial was better
+            than these.
         space: Where the search looked, as plain values.
         importances: Setting -> how much it mattered, shares that sum to 1; empty for too few trials.
         nested_scores: The metric on the test rows of each outer fold; empty without `nested`.
@@ -45,6 +48,7 @@ class Search:
     trials: tuple[Trial, ...]
     classifier: MultiLabelClassifier
     best_settings: Mapping[str, Any]
+    ensemble_scores: Mapping[int, float]
     space: Mapping[str, Any]
     importances: Mapping[str, float]
     nested_scores: tuple[float, ...]
@@ -52,7 +56,7 @@ class Search:
 
     @property
     def best_trial(self) -> Trial:
-        """The trial with the best score."""
+        """The trial with the best score as an ensemble; out of fold, where none were compared."""
         return self._ranked()[0]
 
     @property
@@ -72,10 +76,7 @@ class Search:
         return float(np.mean(self.nested_scores)) if self.nested_scores else None
 
     def _ranked(self) -> list[Trial]:
-        """Trials with a score, the best first; the first trial alone where none has one."""
-        sign = -1 if METRICS[self.metric].higher_is_better else 1
-        measured = [trial for trial in self.trials if trial.value is not None]
-        return sorted(measured, key=lambda trial: sign * (trial.value or 0.0)) or list(self.trials[:1])
+        return best_trials(self.trials, self.metric, self.ensemble_scores)
 
     def statement(self) -> str:
         """What the best score is, and what it is not."""
@@ -84,6 +85,12 @@ class Search:
             f"Best out-of-fold {self.metric} {_figure(self.best_score)}, selected on these rows among "
             f"{pluralize(len(self.trials), 'trial')}, so it is too good; the settings given scored {_figure(own)}."
         )
+        if self.ensemble_scores:
+            figures = ", ".join(
+                f"{_figure(score)} for {'the settings given' if number == 0 else f'trial {number}'}"
+                for number, score in self.ensemble_scores.items()
+            )
+            text += f" Compared as ensembles, by members on other folds: {figures}."
         if self.nested_score is None:
             return f"{text} For an honest score: nested=5 (--nested 5), or rows that the search never sees."
         spread = f" ({min(self.nested_scores):.4f} to {max(self.nested_scores):.4f})"
@@ -100,6 +107,7 @@ class Search:
                 "better": "higher" if METRICS[self.metric].higher_is_better else "lower",
                 "best_trial": self.best_trial.number,
                 "best_score": self.best_score,
+                "ensemble_scores": {str(number): score for number, score in self.ensemble_scores.items()},
                 "selected_on_these_rows": True,
                 "best_params": json_value(self.best_params),
                 "best_settings": json_value(self.best_settings),

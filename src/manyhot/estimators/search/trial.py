@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from manyhot import display
 from manyhot.config.fields import json_value
 from manyhot.estimators.search.space import label
+from manyhot.evaluation.metrics import METRICS
 from manyhot.models.trials import STATES
 from manyhot.validation import one_of
 
@@ -52,3 +53,21 @@ class Trial:
 
     def _outcome(self) -> str:
         return self.state if self.value is None else f"{self.state}, {self.value:.4f}"
+
+
+def best_trials(
+    trials: Sequence[Trial], metric: str, ensemble_scores: Mapping[int, float] | None = None
+) -> list[Trial]:
+    """Trials with a score, the best first: those compared as ensembles before the others; of equal ones the earlier.
+
+    The first trial alone where none has a score.
+    """
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    scores = ensemble_scores or {}
+
+    def order(trial: Trial) -> tuple[bool, float]:
+        is_finalist = trial.number in scores
+        value = scores[trial.number] if is_finalist else trial.value
+        return not is_finalist, sign * (value or 0.0)
+
+    return sorted((trial for trial in trials if trial.value is not None), key=order) or list(trials[:1])

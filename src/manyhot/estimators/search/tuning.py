@@ -26,7 +26,7 @@ from manyhot.estimators.search.journal import Journal
 from manyhot.estimators.search.proposals import importances, propose, require_optuna
 from manyhot.estimators.search.result import Search
 from manyhot.estimators.search.space import Space, default_space, expand_params, parse_space, read_params
-from manyhot.estimators.search.trial import Trial
+from manyhot.estimators.search.trial import Trial, best_trials
 from manyhot.evaluation.metrics import METRICS, compute_metrics
 from manyhot.models.training import train_inputs
 from manyhot.models.training_data import TrainingInputs
@@ -36,6 +36,8 @@ BATCH = 8
 """Trials that are proposed and trained together."""
 RESOLVED = ("n_members", "batch_size", "epochs", "network", "optimizer", "loss")
 """Settings whose "auto" the first trial resolves for all others."""
+FINALISTS = 2
+"""Best trials that are compared with the settings given as ensembles."""
 WHOLE = "all rows"
 """Name of the search on all rows; those of outer folds have their numbers."""
 
@@ -58,7 +60,8 @@ def tune(
     The first trial has the classifier's own settings. Trials that differ in the learning rate, the weight decay, the
     label smoothing, the parameters of the loss or the epochs alone train side by side in one compiled program. Some
     members of a trial are trained first; where their loss on held-out rows is above the median of all trials so far,
-    the rest is not trained. The best trial is trained again as a classifier, on all rows.
+    the rest is not trained. The two best are then compared with the settings given as ensembles, by members trained on
+    other folds. The best trial is trained again as a classifier, on all rows.
 
     Args:
         estimator: `MultiLabelClassifier`, which is not changed; or a Keras model, as for `cross_validate`. Its
@@ -73,8 +76,8 @@ def tune(
             above 0 and 10 times apart. None for the neighbourhood of the classifier's settings; those that are not at
             their defaults are then left as they are.
         trials: Trials in all, 1 or more.
-        minutes: No new trials begin after so many minutes, above 0, and towards the end fewer begin together; None for
-            no limit.
+        minutes: No new trials begin after so many minutes, above 0, and towards the end fewer begin together; the
+            comparison of the best, and the last fit, come on top. None for no limit.
         nested: Outer folds, 2 or more, for an honest score: on each a whole search is made on its training rows, and
             its best trial is measured on its test rows, which takes that many times as long. 0 for none. With
             `minutes`, all searches share them.
@@ -123,6 +126,7 @@ def tune(
         trials=tuple(found.trials),
         classifier=best,
         best_settings=found.best_settings(),
+        ensemble_scores=found.ensemble_scores,
         space={name: values.to_json() for name, values in found.space.items()},
         importances=importances(found.space, found.trials, higher_is_better),
         nested_scores=outer_scores,
@@ -177,24 +181,38 @@ class _Found:
 
     def __init__(self, problem: _Problem, facts: Mapping[str, Any], trials: list[Trial]) -> None:
         self.problem, self.facts, self.trials = problem, facts, trials
+        self.ensemble_scores: dict[int, float] = {}  # number of a trial -> its metric as an ensemble; the finalists'
         self.space: Space = problem.space if problem.space is not None else _space_of(problem, facts)
 
     def settings(self, trial: Trial) -> dict[str, Any]:
         """What a trial changes of the classifier's settings, so that a fit with them is the trial."""
         random_state = {"random_state": self.problem.inputs.config.random_state}
-        if trial.number == 0:
-            return random_state if self.problem.classifier.random_state != random_state["random_state"] else {}
-        sizes = {name: self.facts[name] for name in RESOLVED[:3]}
         own = self.problem.classifier.get_params(deep=False)
-        fixed = {name: value for name, value in sizes.items() if own[name] == AUTO}
         changed_seed = random_state if own["random_state"] != random_state["random_state"] else {}
-        return {**fixed, **changed_seed, **expand_params(trial.params, own)}
+        if trial.number == 0:
+            return changed_seed
+        return {**self._resolved_sizes(), **changed_seed, **expand_params(trial.params, own)}
+
+    def _resolved_sizes(self) -> dict[str, Any]:
+        own = self.problem.classifier.get_params(deep=False)
+        return {name: self.facts[name] for name in RESOLVED[:3] if own[name] == AUTO}
+
+    def compare_finalists(self, runner: TrialRunner, progress: _Progress) -> None:
+        """Measure the best trials and the settings given as ensembles, where trials are better than these."""
+        finalists = best_trials(self.trials, self.problem.metric)[:FINALISTS]
+        if self.trials[0] in finalists:
+            finalists = finalists[: finalists.index(self.trials[0])]
+        if not finalists or self.facts["n_members"] == 1:
+            return
+        for place, trial in enumerate([self.trials[0], *finalists]):
+            config = self.problem.config({**self._resolved_sizes(), **self.settings(trial)})
+            value = runner.measure_ensemble(config, progress.of_finalist(place, len(finalists) + 1))
+            if value is not None:
+                self.ensemble_scores[trial.number] = value
 
     def best(self) -> Trial:
-        """The trial with the best value; the classifier's own settings where no other is better."""
-        sign = 1 if METRICS[self.problem.metric].higher_is_better else -1
-        measured = [trial for trial in self.trials if trial.value is not None]
-        return max(measured or self.trials[:1], key=lambda trial: sign * (trial.value or 0.0))
+        """The best trial; the classifier's own settings where no other is better."""
+        return best_trials(self.trials, self.problem.metric, self.ensemble_scores)[0]
 
     def best_settings(self) -> dict[str, Any]:
         """What the best trial changes."""
@@ -242,6 +260,7 @@ def _run_search(
         for trial, score in zip(batch, scores, strict=True):
             loss = None if score.loss is None or not math.isfinite(score.loss) else score.loss
             record.add(name, Trial(trial.number, trial.params, score.state, score.value, loss))
+    found.compare_finalists(runner, progress)
     return found
 
 
@@ -281,6 +300,15 @@ class _Progress:
             show(text, min(1.0, max(done, share_of_time)))
 
         return forward
+
+    def of_finalist(self, place: int, n_finalists: int) -> engine.ProgressCallback | None:
+        """What the engine calls while a finalist is trained."""
+        show = self.show
+        if show is None:
+            return None
+        where = "" if self.name == WHOLE else f"{self.name}: "
+        text = f"{where}comparing the best as ensembles, {place + 1} of {n_finalists}"
+        return lambda progress: show(text, (place + progress.done) / n_finalists)
 
 
 def _score_outer_folds(
