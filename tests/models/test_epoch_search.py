@@ -11,7 +11,7 @@ from manyhot.config.auto import searches_epochs
 from manyhot.config.training import TrainingConfig
 from manyhot.data.targets import Targets
 from manyhot.estimators import multilabel
-from manyhot.models import epoch_search
+from manyhot.models import epoch_search, measuring
 from manyhot.models.epoch_search import _measure, _Search, _Trial
 
 SMALL = {"n_members": 4, "n_folds": 2, "hidden_layer_sizes": (8,), "verbose": 0}
@@ -203,3 +203,19 @@ def test_every_fold_of_a_cross_validation_chooses_as_fit_would():
 def test_others_go_by_their_rows(settings):
     assert searches_epochs(TrainingConfig(network="mlp"))
     assert not searches_epochs(TrainingConfig(**{"network": "mlp", **settings}))
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ({10: 0.05, 20: 0.06}, "10 epochs, which had a lower log loss on held-out rows (0.05) than 20 (0.06); tried"),
+        (
+            {10: 0.05, 20: 0.04},
+            "with a log loss of 0.05 on held-out rows; 20 (0.04) had a lower one, but not clearly so, or",
+        ),
+        ({10: 0.05, 20: 0.04, 5: 0.06}, "(0.05) than 5 (0.06); 20 (0.04) had a lower one, but not clearly so"),
+        ({10: 0.05}, "10 epochs; log loss on held-out rows, by epochs: 10 (0.05); tried"),
+    ],
+)
+def test_the_note_on_epochs_never_calls_a_higher_loss_lower(losses, words):
+    assert words in measuring._epoch_note(10, losses)

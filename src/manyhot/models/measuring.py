@@ -74,12 +74,19 @@ def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[
 
 def _epoch_note(chosen: int, losses: Mapping[int, float]) -> str:
     """Which number of epochs was chosen, and the loss of every one that was tried."""
-    rivals = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()) if epochs != chosen)
-    if not rivals or chosen not in losses:
-        tried = ", ".join(f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items()))
-        return f"{EPOCH_NOTE}{chosen} epochs; log loss on held-out rows, by epochs: {tried}; {OF_TRIALS}."
-    lower = f"which had a lower log loss on held-out rows ({losses[chosen]:.4g}) than {rivals}"
-    return f"{EPOCH_NOTE}{chosen} epochs, {lower}; {OF_TRIALS}."
+    tried = {epochs: f"{epochs} ({loss:.4g})" for epochs, loss in sorted(losses.items())}
+    if len(tried) == 1 or chosen not in losses:
+        by_epochs = ", ".join(tried.values())
+        return f"{EPOCH_NOTE}{chosen} epochs; log loss on held-out rows, by epochs: {by_epochs}; {OF_TRIALS}."
+    higher = ", ".join(text for epochs, text in tried.items() if losses[epochs] >= losses[chosen] and epochs != chosen)
+    lower = ", ".join(text for epochs, text in tried.items() if losses[epochs] < losses[chosen])
+    own = f"{losses[chosen]:.4g}"
+    text = f"which had a lower log loss on held-out rows ({own}) than {higher}"
+    if not higher:
+        text = f"with a log loss of {own} on held-out rows"
+    if lower:
+        text += f"; {lower} had a lower one, but not clearly so, or ranked rows worse"
+    return f"{EPOCH_NOTE}{chosen} epochs, {text}; {OF_TRIALS}."
 
 
 def training_summary(trained: engine.TrainingResult) -> dict[str, Any]:
