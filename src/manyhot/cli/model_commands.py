@@ -288,6 +288,25 @@ def label_errors(
     """List training labels that look wrong. They are judged by their out-of-fold scores."""
 
 
+@command("next", epilog="Example: manyhot next songs.manyhot new-songs.csv --top 50 -o to-label.csv")
+def next_rows(
+    bundle: Bundle,
+    file: Table,
+    *,
+    output: Annotated[
+        Path | None, flag(OUTPUT, "CSV, Parquet or JSONL file to write.", "--output", "-o", metavar="FILE")
+    ] = None,
+    top: Annotated[int, flag(OUTPUT, "Number of rows to rank.", metavar="INTEGER")] = 100,
+    read_flags: Annotated[dict, "format images on_bad_image"],
+    text: Text = None,
+    as_json: Json = False,
+    as_lines: Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rank new rows by what to label next. First come rows whose labels the networks of the model disagree about, and
+    that are unlike each other."""
+
+
 @command(epilog="Example: manyhot inspect songs.manyhot --plot reliability.svg")
 def inspect(
     bundle: Bundle,

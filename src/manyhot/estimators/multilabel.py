@@ -43,6 +43,7 @@ from manyhot.estimators.progress import stage_progress, track_rows, training_pro
 
 if TYPE_CHECKING:
     from manyhot.explanation.explain import Explanations
+    from manyhot.models.labeling import RowsToLabel
     from manyhot.models.model import Model
     from manyhot.models.training_data import TrainingInputs
     from manyhot.persistence.checkpoints import Checkpoint
@@ -352,6 +353,37 @@ class MultiLabelClassifier(FollowedTraining, BaseModelClassifier):
         scores = self.model_.scores(features)
         rows = explanation.explain.explain_rows(self.model_, features, scores, labels, top)
         return explanation.explain.Explanations(track_rows(rows, len(scores), self.verbose, "explaining"))
+
+    def rank_for_labeling(self, X: Any, k: int, *, ids: Sequence[str] | None = None) -> RowsToLabel:
+        """Rank unlabelled rows by how useful their labels would be: the k to have labelled next, best first.
+
+        Useful are rows about whose labels the members of the ensemble disagree (mutual information of a label and the
+        member, summed over labels; Houlsby and others 2011), and that are unlike those ranked before: each row's score
+        counts by the distance of its probabilities from the nearest of them. A row that the members agree on teaches
+        little, even where they all say 0.5. Of rows with equal features the first is ranked. A model of one member
+        ranks by entropy, and says so.
+
+        Args:
+            X: As for `predict`; scored in chunks.
+            k: Rows to rank, 1 or more; fewer where X has fewer different ones.
+            ids: Names of the rows; None for those of `Samples`, else their numbers from 1.
+
+        Returns:
+            Positions, scores and least settled labels of the rows.
+
+        Raises:
+            InputError: k below 1, or a model that labels pixels.
+        """
+        check_is_fitted(self)
+        models.segmentation.refuse_pixels(self.model_, "rows to label next are chosen by models of rows")
+        samples = X if isinstance(X, Samples) else None
+        features, names = self._features(X), samples.row_ids() if samples is not None and ids is None else ids
+        with stage_progress(self.verbose) as progress:
+            ranking = models.labeling.rank_for_labeling(
+                self.model_, features, k, names, self.on_bad_image, samples, progress
+            )
+        warn_of_table(ranking.notes)
+        return ranking
 
     def plot_predictions(
         self,

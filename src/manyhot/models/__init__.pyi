@@ -1,5 +1,6 @@
 from . import decision_updates as decision_updates
 from . import incremental as incremental
+from . import labeling as labeling
 from . import model as model
 from . import prediction as prediction
 from . import segmentation as segmentation

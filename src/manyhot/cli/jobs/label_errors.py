@@ -13,6 +13,7 @@ from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import check_suffix
+from manyhot.config.label_rules import LABEL_SEP
 from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.estimators.progress import stage_progress
@@ -102,13 +103,13 @@ def to_table(errors: LabelErrors, first: int | None = None) -> pl.DataFrame:
 
 
 def write_table(entries: pl.DataFrame, output: Path) -> None:
-    """The entries as CSV, JSON lines or Parquet; the file is replaced whole or not at all."""
+    """A table as CSV, JSON lines or Parquet; the file is replaced whole or not at all."""
     suffix, content = output.suffix.lower(), io.BytesIO()
     if suffix == ".parquet":
         entries.write_parquet(content)
     elif suffix == ".csv":
-        texts = [pl.col(name).map_elements(escape_formula, return_dtype=pl.String) for name in ("id", "label")]
-        entries.with_columns(texts).write_csv(content)
+        joined = entries.with_columns(pl.col(pl.List(pl.String)).list.join(LABEL_SEP))
+        joined.with_columns(pl.col(pl.String).map_elements(escape_formula, return_dtype=pl.String)).write_csv(content)
     else:
         entries.write_ndjson(content)
     write_file(output, content.getvalue())

@@ -30,13 +30,15 @@ def estimate_rows(file: Path) -> int | None:
     return round(n_lines * file.stat().st_size / len(probe)) if n_lines else None
 
 
-def row_counter(file: Path, show: Callable[[str, float | None], None]) -> Callable[[int], None]:
-    """What to call with the number of rows predicted so far."""
+def row_counter(
+    file: Path, show: Callable[[str, float | None], None], work: str = "predicting"
+) -> Callable[[int], None]:
+    """What to call with the number of rows done so far."""
     n_rows = estimate_rows(file)
-    show("predicting", None)
+    show(work, None)
 
     def count(n_done: int) -> None:
         fraction = min(n_done / n_rows, MAX_FRACTION) if n_rows else None
-        show(f"predicting: {pluralize(n_done, 'row')}", fraction)
+        show(f"{work}: {pluralize(n_done, 'row')}", fraction)
 
     return count

@@ -1,0 +1,141 @@
+"""What `rank_for_labeling` is worth: rows that it chooses beside rows chosen at random, from the same start.
+
+Usage: python benchmarks/active_learning.py [--seeds 3] [--rounds 5] [--out results/active_learning.json]
+       [--plot ../docs/static/active-learning.svg] [SET ...]
+The sets are read from the folder that MANYHOT_DATA names. A seed draws the rows of a pool from the training part and of
+them those of the start; their labels are known, all others are hidden. In each round a model with default settings is
+fitted to the known rows and measured on the whole test part, and then the labels of `step` further rows become known:
+those that `rank_for_labeling` chooses, or random ones. Thresholds are tuned for each F1 on the model's own out-of-fold
+scores. Both ways of choosing share the fit to the start. A fit that is in the file of results already is not repeated,
+so a run that was ended goes on; its rows are kept there. The choice of rows was developed on training parts alone.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sets import Split, load
+
+from manyhot import MultiLabelClassifier
+from manyhot.data.samples import Samples
+from manyhot.evaluation.metrics import compute_metrics
+
+SIZES = {"yeast": (1500, 100, 100), "goemotions": (6000, 500, 500)}
+"""Set -> rows of the pool, of the start, of a round."""
+WAYS = ("ranked", "random")
+METRICS = ("f1_macro", "f1_micro", "map")
+
+
+def take(samples: Samples, rows: np.ndarray) -> Samples:
+    """Some rows of a set."""
+    return replace(samples, features=samples.features[rows], targets=samples.targets.take(rows), ids=None, rows=None)
+
+
+def measured(model: MultiLabelClassifier, test: Samples) -> dict[str, float]:
+    """Metrics on the test part."""
+    scores, found = model.predict_proba(test).astype(float), {}
+    for metric in METRICS:
+        decisions = None
+        if metric != "map":
+            decisions = model.tune_thresholds(metric).predict(test).astype(bool)
+        found[metric] = round(compute_metrics(test.targets, scores, decisions, names=[metric])[metric].value, 4)
+    return found
+
+
+def chosen(way: str, model: MultiLabelClassifier, train: Samples, hidden: np.ndarray, step: int, seed: list[int]):
+    """Rows whose labels become known."""
+    if way == "random":
+        return np.random.default_rng(seed).permutation(hidden)[:step]
+    return hidden[model.rank_for_labeling(take(train, hidden), step).row]
+
+
+def curve(split: Split, name: str, way: str, seed: int, rounds: int, kept: list[dict]) -> Iterator[list[dict]]:
+    """The rounds of one way, each with what was chosen after it; `kept` are those of an earlier run."""
+    n_pool, n_start, step = SIZES[name]
+    pool = np.random.default_rng(seed).permutation(split.train.n_samples)[:n_pool]
+    done = list(kept)
+    for number in range(len(done), rounds + 1):
+        known = np.concatenate([pool[:n_start], *(np.array(entry["chosen"], dtype=int) for entry in done)])
+        model = MultiLabelClassifier(random_state=seed, verbose=0).fit(take(split.train, known))
+        entry: dict[str, Any] = {"rows": len(known), **measured(model, split.test)}
+        hidden = np.setdiff1d(pool, known)
+        more = number < rounds
+        entry["chosen"] = chosen(way, model, split.train, hidden, step, [seed, number]).tolist() if more else []
+        if number == 0:  # both ways begin alike
+            entry["random"] = chosen("random", model, split.train, hidden, step, [seed, number]).tolist()
+        done.append(entry)
+        print(name, way, f"seed {seed}", *(f"{key} {entry[key]}" for key in ("rows", *METRICS)), flush=True)
+        yield done
+
+
+def summed_up(seeds: dict[str, dict[str, list[dict]]]) -> dict[str, Any]:
+    """Means over the seeds, and the differences with their standard errors, of each round that all have."""
+    runs = list(seeds.values())
+    n = min(len(run.get(way, [])) for run in runs for way in WAYS)
+    values = {
+        way: {metric: np.array([[entry[metric] for entry in run[way][:n]] for run in runs]) for metric in METRICS}
+        for way in WAYS
+    }
+    table: dict[str, Any] = {"rows": [entry["rows"] for entry in runs[0]["ranked"][:n]]} if n else {}
+    for metric in METRICS if n else ():
+        ranked, random = (values[way][metric] for way in WAYS)
+        difference = ranked - random
+        error = difference.std(axis=0, ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else np.full(n, np.nan)
+        table[metric] = {
+            "ranked": ranked.mean(axis=0).round(4).tolist(),
+            "random": random.mean(axis=0).round(4).tolist(),
+            "difference": difference.mean(axis=0).round(4).tolist(),
+            "standard_error": [None if np.isnan(one) else round(float(one), 4) for one in error],
+        }
+    return table
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """The curves, one row of charts for each set."""
+    from matplotlib.figure import Figure
+
+    names = {"f1_macro": "macro F1", "f1_micro": "micro F1", "map": "mean average precision"}
+    figure = Figure(figsize=(9.5, 2.9 * len(results)), layout="constrained")
+    axes = figure.subplots(len(results), len(METRICS), squeeze=False)
+    for row, (name, result) in zip(axes, results.items(), strict=True):
+        for axis, metric in zip(row, METRICS, strict=True):
+            for way, style in (("ranked", "-"), ("random", "--")):
+                axis.plot(result["means"]["rows"], result["means"][metric][way], style, marker=".", label=way)
+            axis.set_title(f"{name}: {names[metric]}", fontsize=10)
+            axis.set_xlabel("labelled rows")
+            axis.legend(frameon=False)
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="*", default=list(SIZES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "active_learning.json")
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    results = json.loads(options.out.read_text())["sets"] if options.out.exists() else {}
+    for name in options.sets:
+        split = load(name)
+        found = results.setdefault(name, {"seeds": {}, "means": {}})
+        for seed in range(options.seeds):
+            run = found["seeds"].setdefault(str(seed), {})
+            for way in WAYS:
+                if not run.get(way) and run.get("ranked"):
+                    first = run["ranked"][0]
+                    run[way] = [{**first, "chosen": first["random"]}]
+                for entries in curve(split, name, way, seed, options.rounds, run.get(way, [])):
+                    run[way] = entries
+                    found["means"] = summed_up(found["seeds"])
+                    options.out.write_text(json.dumps({"rounds": options.rounds, "sets": results}) + "\n")
+    if options.plot is not None:
+        plot(results, options.plot)
+
+
+if __name__ == "__main__":
+    main()
