@@ -95,20 +95,28 @@ def summed_up(seeds: dict[str, dict[str, list[dict]]]) -> dict[str, Any]:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """The curves, one row of charts for each set."""
-    from matplotlib.figure import Figure
+    """The curves, one row of charts for each set; needs the extra pictures."""
+    import altair
 
     names = {"f1_macro": "macro F1", "f1_micro": "micro F1", "map": "mean average precision"}
-    figure = Figure(figsize=(9.5, 2.9 * len(results)), layout="constrained")
-    axes = figure.subplots(len(results), len(METRICS), squeeze=False)
-    for row, (name, result) in zip(axes, results.items(), strict=True):
-        for axis, metric in zip(row, METRICS, strict=True):
-            for way, style in (("ranked", "-"), ("random", "--")):
-                axis.plot(result["means"]["rows"], result["means"][metric][way], style, marker=".", label=way)
-            axis.set_title(f"{name}: {names[metric]}", fontsize=10)
-            axis.set_xlabel("labelled rows")
-            axis.legend(frameon=False)
-    figure.savefig(path)
+    rows = []
+    for name, result in results.items():
+        means = result["means"]
+        charts = []
+        for metric in METRICS if means else ():
+            points = [
+                {"rows": n, "value": value, "chosen": way}
+                for way in WAYS
+                for n, value in zip(means["rows"], means[metric][way], strict=True)
+            ]
+            value = altair.Y("value:Q", title=None, scale=altair.Scale(zero=False))
+            lines = altair.Chart(altair.Data(values=points), width=190, height=150, title=f"{name}: {names[metric]}")
+            color = altair.Color("chosen:N", title="rows", sort=list(WAYS))
+            charts.append(
+                lines.mark_line(point=True).encode(x=altair.X("rows:Q", title="labelled rows"), y=value, color=color)
+            )
+        rows.append(altair.hconcat(*charts))
+    altair.vconcat(*rows).save(path)
 
 
 def main() -> None:

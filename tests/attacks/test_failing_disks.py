@@ -231,6 +231,6 @@ def test_standard_output_on_a_full_disk(command, outputs):
 def test_every_command_is_tried():
     assert set(QUICK) <= set(COMMANDS)
     assert {command.words[0] for command in COMMANDS.values()} == {
-        *("train", "predict", "thresholds", "guarantee", "report", "evaluate", "label-errors"),
+        *("train", "predict", "thresholds", "guarantee", "report", "evaluate", "label-errors", "next"),
         *("inspect", "check", "cv", "compare-heads", "demo", "card"),
     }

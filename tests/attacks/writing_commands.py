@@ -86,6 +86,7 @@ COMMANDS = {
     "report on rows": Command(("report", "songs.manyhot", "rows.csv", "-o", "OUT/report.html", "--quiet")),
     "label errors csv": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.csv", "--quiet")),
     "label errors parquet": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.parquet", "--quiet")),
+    "next": Command(("next", "songs.manyhot", "rows.csv", "-o", "OUT/next.csv", "--quiet")),
     "inspect": Command(("inspect", "songs.manyhot", "--plot", "OUT/curves.png")),
     "check": Command(("check", *ROWS, "--plot", "OUT/labels.svg", "--quiet")),
     "cv": Command(("cv", *ROWS, *FEW, "--plot", "OUT/cv.svg", "--quiet")),

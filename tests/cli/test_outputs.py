@@ -61,6 +61,7 @@ COMMANDS = [
     (["report", "model.csv", "rows.html", *CSV, "-o"], "--output", "rows.html", "the rows"),
     (["report", "model.html", "-o"], "--output", "model.html", "the model"),
     (["label-errors", "model.csv", "-o"], "--output", "model.csv", "the model"),
+    (["next", "model.csv", "rows.csv", "-o"], "--output", "rows.csv", "the rows"),
     (["guarantee", "model.csv", "rows.csv", "--miss-rate", 0.2, "-o"], "--output", "rows.csv", "the rows"),
     (["inspect", "model.svg", "--plot"], "--plot", "model.svg", "the model"),
     (["export", "model.onnx", "-o"], "--output", "model.onnx", "the model"),

@@ -30,6 +30,7 @@ from manyhot.evaluation.metrics import TopK, compute_label_metrics, compute_metr
 from manyhot.evaluation.report import LabelSets, Report, measure_report
 from manyhot.explanation.explain import Explanation, Explanations, Reason
 from manyhot.models.extreme.report import ExtremeReport
+from manyhot.models.labeling import RowsToLabel
 from manyhot.reports.model_page import PagedReport
 
 HOSTILE = '<script>alert(1)</script> & "quotes" of a name that is much longer than the one line that there is ' * 3
@@ -103,6 +104,12 @@ def label_errors():
     return find_label_errors(scores(), rows.targets, np.array([HOSTILE] * N), rows.labels, limit=50)
 
 
+def rows_to_label():
+    label, values = np.tile(np.arange(3), (50, 1)), np.full((50, 3), 0.5)
+    columns, ids = (label, values, values, values - 0.1, values + 0.1), np.array([HOSTILE] * 50)
+    return RowsToLabel(np.arange(50), ids, values[:, 0], *columns, "disagreement", N, LabelSpace(NAMES), (HOSTILE,))
+
+
 def guarantee(*, per_label):
     n_used = (N,) * L if per_label else (N,)
     return Guarantee("false_discovery_rate", 0.1, 0.9, per_label, False, np.full(L, 0.5), (), n_used, 1.0, 1.0)
@@ -139,6 +146,7 @@ RESULTS = {
     "PagedReport": lambda: PagedReport(report_values()),
     "Reason": lambda: explanation().for_[0],
     "Report": lambda: Report(report_values()),
+    "RowsToLabel": rows_to_label,
     "Samples": samples,
     "Search": search,
     "SplitReport": splits,

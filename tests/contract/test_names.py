@@ -124,6 +124,7 @@ COMMANDS = [
     "thresholds",
     "guarantee",
     "label-errors",
+    "next",
     "inspect",
     "export",
     "serve",
