@@ -73,15 +73,17 @@ def curve(split: Split, name: str, way: str, seed: int, rounds: int, kept: list[
 
 
 def summed_up(seeds: dict[str, dict[str, list[dict]]]) -> dict[str, Any]:
-    """Means over the seeds, and the differences with their standard errors, of each round that all have."""
-    runs = list(seeds.values())
-    n = min(len(run.get(way, [])) for run in runs for way in WAYS)
+    """Means over the seeds that were begun, and the differences with their standard errors, of rounds that all have."""
+    runs = [run for run in seeds.values() if all(map(run.get, WAYS))]
+    n = min((len(run[way]) for run in runs for way in WAYS), default=0)
+    if not n:
+        return {}
     values = {
         way: {metric: np.array([[entry[metric] for entry in run[way][:n]] for run in runs]) for metric in METRICS}
         for way in WAYS
     }
-    table: dict[str, Any] = {"rows": [entry["rows"] for entry in runs[0]["ranked"][:n]]} if n else {}
-    for metric in METRICS if n else ():
+    table: dict[str, Any] = {"seeds": len(runs), "rows": [entry["rows"] for entry in runs[0]["ranked"][:n]]}
+    for metric in METRICS:
         ranked, random = (values[way][metric] for way in WAYS)
         difference = ranked - random
         error = difference.std(axis=0, ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else np.full(n, np.nan)

@@ -12,6 +12,8 @@ from manyhot.models import labeling
 from manyhot.models.labeling import LabelingPool, binary_entropy, choose_diverse, rank_for_labeling
 from tests.contract.frozen.answers import SAVED, opened, rows_of
 
+PREVALENCE = (0.5, 0.2, 0.001)
+ENTROPY = binary_entropy(np.array([0.5, 0.2, 0.01]))  # a share below 0.01 counts as 0.01
 KINDS = ("table", "matrix", "sparse", "text_tfidf", "images_cnn", "taxonomy", "branches", "custom_two_inputs")
 
 
@@ -43,6 +45,7 @@ class Plain:
     def __init__(self, weights, batch=1024):
         self.scorer, self.encoder, self.n_members = lambda: Members(weights), Identity(), len(weights)
         self.labels = load(SAVED / "table" / "model.manyhot").model_.labels
+        self.report = {"labels": [{"prevalence": share} for share in PREVALENCE]}
         self.runtime = type("Runtime", (), {"predict_batch_size": batch})
 
 
@@ -67,7 +70,7 @@ def test_the_score_is_the_information_that_labels_hold_about_the_member():
         said = np.stack([member.scores({"x": X[row : row + 1]}, (m, m + 1))[0] for m, member in members(model)])
         joint = np.stack([said, 1 - said]) / len(said)  # of a label's value and the member, (2, m, l)
         apart = joint.sum(axis=0, keepdims=True) * joint.sum(axis=1, keepdims=True)
-        information = (joint * np.log(joint / apart)).sum(axis=(0, 1))
+        information = (joint * np.log(joint / apart)).sum(axis=(0, 1)) / ENTROPY
         assert found.score[k] == pytest.approx(information.sum())
         assert found.label[k].tolist() == np.argsort(-information).tolist()
         np.testing.assert_allclose(found.share[k], np.sort(information)[::-1])
@@ -97,7 +100,7 @@ def test_one_member_is_ranked_by_entropy_and_says_so():
     X[17] = 0
     found = rank_for_labeling(plain(1), X, 40)
     assert found.row[0] == 17
-    assert found.score[0] == pytest.approx(3 * np.log(2))
+    assert found.score[0] == pytest.approx((np.log(2) / ENTROPY).sum())
     assert found.measure == "entropy"
     assert "one member" in found.notes[0]
     assert " to " not in found.reasons()[0]
@@ -123,7 +126,7 @@ def is_near(pool, row, chosen):
 def rank_for_all(model, X):
     """The score of every row, in the order of the rows; copies have that of the first."""
     said = np.stack([model.scorer().scores({"x": X}, (m, m + 1)) for m in range(model.n_members)])
-    return (binary_entropy(said.mean(axis=0)) - binary_entropy(said).mean(axis=0)).sum(axis=1)
+    return ((binary_entropy(said.mean(axis=0)) - binary_entropy(said).mean(axis=0)) / ENTROPY).sum(axis=1)
 
 
 def test_rows_in_another_order_are_ranked_alike():
@@ -197,6 +200,15 @@ def test_one_member_is_told_in_a_warning(monkeypatch):
     monkeypatch.setattr(type(model.model_), "n_members", 1)
     with pytest.warns(ManyhotWarning, match="one member"):
         assert model.rank_for_labeling(rows_of("matrix"), 3).measure == "entropy"
+
+
+def test_labels_of_unknown_prevalence_count_as_even():
+    model = plain()
+    assert labeling.prevalence(model).tolist() == [0.5, 0.2, 0.01]
+    model.report = {"labels": [{"prevalence": None}, {"prevalence": np.nan}, {"prevalence": 1.0}]}
+    assert labeling.prevalence(model).tolist() == [0.5, 0.5, 0.99]
+    model.report = {}
+    assert labeling.prevalence(model).tolist() == [0.5] * 3
 
 
 def test_images_that_cannot_be_used_are_left_out(tmp_path):

@@ -358,10 +358,10 @@ class MultiLabelClassifier(FollowedTraining, BaseModelClassifier):
         """Rank unlabelled rows by how useful their labels would be: the k to have labelled next, best first.
 
         Useful are rows about whose labels the members of the ensemble disagree (mutual information of a label and the
-        member, summed over labels; Houlsby and others 2011), and that are unlike those ranked before: each row's score
-        counts by the distance of its probabilities from the nearest of them. A row that the members agree on teaches
-        little, even where they all say 0.5. Of rows with equal features the first is ranked. A model of one member
-        ranks by entropy, and says so.
+        member, as a share of the label's entropy, summed over labels; Houlsby and others 2011), and that are unlike
+        those ranked before: a score counts by the squared distance of the row's probabilities from the nearest of
+        them. A row that the members agree on teaches little, even where they all say 0.5. Of rows with equal features
+        the first is ranked. A model of one member ranks by entropy, and says so.
 
         Args:
             X: As for `predict`; scored in chunks.

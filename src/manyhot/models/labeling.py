@@ -31,6 +31,8 @@ CANDIDATES_PER_ROW = 10
 MIN_CANDIDATES = 5000
 MAX_CANDIDATE_NUMBERS = 2**25  # probabilities of all candidates, 256 MiB
 MAX_CHUNK_NUMBERS = 2**21  # probabilities of the rows that are scored at a time, 16 MiB
+MIN_PREVALENCE = 0.01
+"""Lowest share of the rows that a label is taken to have: labels that are hardly ever there are not to decide alone."""
 MAX_BATCHES = 16  # of rows that are scored at a time
 LABELS_SHOWN = 3
 ONE_MEMBER_NOTE = (
@@ -48,9 +50,9 @@ class RowsToLabel:
 
     row: np.ndarray  # int64 (k,), positions in X, from 0
     ids: np.ndarray  # of the rows, text (k,)
-    score: np.ndarray  # float64 (k,), nats: what a row's labels would tell about the members, summed over labels
+    score: np.ndarray  # float64 (k,), sum over labels: what the label would tell, as a share of the label's entropy
     label: np.ndarray  # int64 (k, t), the labels with the highest share in the score, highest first
-    share: np.ndarray  # float64 (k, t), nats of each
+    share: np.ndarray  # float64 (k, t), what each adds to the score
     probability: np.ndarray  # float64 (k, t), mean of the members, not calibrated
     lowest: np.ndarray  # float64 (k, t), lowest probability of a member
     highest: np.ndarray  # float64 (k, t)
@@ -104,7 +106,7 @@ class _Candidates(NamedTuple):
     probability: np.ndarray  # float64 (r, t)
     lowest: np.ndarray  # float64 (r, t)
     highest: np.ndarray  # float64 (r, t)
-    place: np.ndarray  # float64 (r, l), where a row stands among others: the members' mean probabilities
+    place: np.ndarray  # float64 (r, l), where a row stands among others: the members' mean probabilities, scaled
 
     def take(self, rows: np.ndarray) -> _Candidates:
         return _Candidates(*(array[rows] for array in self))
@@ -136,6 +138,7 @@ class LabelingPool:
             self.chunk_rows = IMAGE_ROWS
         wanted = max(MIN_CANDIDATES, CANDIDATES_PER_ROW * self.k)
         self.n_candidates = max(self.k, min(wanted, MAX_CANDIDATE_NUMBERS // n_labels))
+        self._prevalence = prevalence(model)
         self.n_rows = self.n_ranked = 0
         self.notes: list[str] = [ONE_MEMBER_NOTE] if model.n_members == 1 else []
         self._kept: _Candidates | None = None
@@ -183,8 +186,9 @@ class LabelingPool:
     def rank(self, progress: Progress | None = None) -> RowsToLabel:
         """Choose among all rows that were taken; rows with the features of another one are listed once."""
         t, n_labels = min(LABELS_SHOWN, len(self.model.labels)), len(self.model.labels)
-        kept = self._kept or _no_candidates(t, n_labels)
-        chosen = kept.take(choose_diverse(kept.score, kept.place, min(self.k, len(kept.row)), progress))
+        candidates = self._kept or _no_candidates(t, n_labels)
+        n_chosen = min(self.k, len(candidates.row))
+        chosen = candidates.take(choose_diverse(candidates.score, candidates.place, n_chosen, progress))
         measure = ENTROPY if self.model.n_members == 1 else DISAGREEMENT
         values = {column.name: getattr(chosen, column.name) for column in fields(RowsToLabel)[:8]}
         return RowsToLabel(
@@ -209,15 +213,18 @@ class LabelingPool:
         information = binary_entropy(mean)
         if n_members > 1:
             information = np.maximum(information - conditional, 0.0)
+        information /= binary_entropy(self._prevalence)
         t = min(LABELS_SHOWN, n_labels)
         label = np.argsort(-information, axis=1, kind="stable")[:, :t]
         shown = (np.take_along_axis(values, label, axis=1) for values in (information, mean, lowest, highest))
-        return _Candidates(rows, ids, fingerprints(blocks), information.sum(axis=1), label, *shown, mean)
+        place = mean / np.sqrt(self._prevalence * (1 - self._prevalence))
+        return _Candidates(rows, ids, fingerprints(blocks), information.sum(axis=1), label, *shown, place)
 
     def _keep(self, new: _Candidates) -> None:
         """Keep the candidates with the highest scores, of equal rows the first."""
-        kept = self._kept
-        joined = new if kept is None else _Candidates(*map(np.concatenate, zip(kept, new, strict=True)))
+        joined = new
+        if self._kept is not None:
+            joined = _Candidates(*map(np.concatenate, zip(self._kept, new, strict=True)))
         _, first = np.unique(joined.fingerprint, return_index=True)  # the first, because rows are in order
         order = first[np.lexsort((joined.row[first], -joined.score[first]))][: self.n_candidates]
         self._kept = joined.take(np.sort(order))
@@ -270,6 +277,13 @@ def choose_diverse(score: np.ndarray, place: np.ndarray, k: int, progress: Progr
         if progress is not None:
             progress("choosing rows", PART + (1 - PART) * (step + 1) / k)
     return chosen
+
+
+def prevalence(model: Model) -> np.ndarray:
+    """The share of the training rows that each label has, float64 (l,), 0.01 to 0.99; 0.5 where it is not known."""
+    shares = [label.get("prevalence") for label in model.report.get("labels", ())] or [None] * len(model.labels)
+    known = np.array([np.nan if share is None else share for share in shares], dtype=float)
+    return np.clip(np.where(np.isnan(known), 0.5, known), MIN_PREVALENCE, 1 - MIN_PREVALENCE)
 
 
 def binary_entropy(probabilities: np.ndarray) -> np.ndarray:
