@@ -164,6 +164,13 @@ def test_few_candidates_are_kept_of_many_rows(monkeypatch):
     assert pool.rank().row[0] == best[0]
 
 
+def test_no_rows_are_ranked_as_none():
+    found = LabelingPool(plain(), 5).rank()
+    assert len(found) == found.n_rows == 0
+    assert found.reasons() == []
+    assert "0 of 0 rows" in repr(found)
+
+
 def test_the_choice_weighs_score_and_distance():
     score, place = np.array([3.0, 2.9, 1.0, 0.0]), np.array([[0.0], [0.1], [1.0], [9.0]])
     assert choose_diverse(score, place, 4).tolist() == [0, 2, 1, 3]
@@ -188,6 +195,8 @@ def test_every_kind_of_input_is_ranked(name):
 def test_what_cannot_be_ranked_is_refused():
     with pytest.raises(InputError, match="k"):
         opened("matrix").rank_for_labeling(rows_of("matrix"), 0)
+    with pytest.raises(InputError, match="2 names for 3 rows"):
+        rank_for_labeling(plain(), rows(3), 1, ["a", "b"])
     with pytest.raises(InputError, match="gives every pixel its labels"):
         opened("pixels").rank_for_labeling(rows_of("pixels"), 3)
     with pytest.raises(InputError, match="scores of another program"):

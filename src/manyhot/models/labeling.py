@@ -159,10 +159,12 @@ class LabelingPool:
             on_rows: Called with the number of rows taken so far, of all parts.
 
         Raises:
-            InputError: An image that cannot be used.
+            InputError: An image that cannot be used, or not one name for each row.
         """
         n_before, n, encoder = self.n_rows, features.shape[0], self.model.encoder
-        names = np.arange(n_before + 1, n_before + n + 1).astype(str) if ids is None else np.asarray(ids)
+        names = (np.arange(n_before + 1, n_before + n + 1) if ids is None else np.asarray(ids)).astype(str)
+        if len(names) != n:
+            raise InputError(f"got {len(names)} names for {n} rows, expected one for each", argument="ids")
         invalid = InvalidImages()
         for start in range(0, n, self.chunk_rows):
             rows = np.arange(start, min(start + self.chunk_rows, n))
@@ -216,9 +218,11 @@ class LabelingPool:
         information /= binary_entropy(self._prevalence)
         t = min(LABELS_SHOWN, n_labels)
         label = np.argsort(-information, axis=1, kind="stable")[:, :t]
-        shown = (np.take_along_axis(values, label, axis=1) for values in (information, mean, lowest, highest))
-        place = mean / np.sqrt(self._prevalence * (1 - self._prevalence))
-        return _Candidates(rows, ids, fingerprints(blocks), information.sum(axis=1), label, *shown, place)
+        share, probability, low, high = (
+            np.take_along_axis(values, label, axis=1) for values in (information, mean, lowest, highest)
+        )
+        score, place = information.sum(axis=1), mean / np.sqrt(self._prevalence * (1 - self._prevalence))
+        return _Candidates(rows, ids, fingerprints(blocks), score, label, share, probability, low, high, place)
 
     def _keep(self, new: _Candidates) -> None:
         """Keep the candidates with the highest scores, of equal rows the first."""
@@ -301,8 +305,6 @@ def _raise_located(invalid: InvalidImages, samples: Samples | None) -> None:
 
 def _no_candidates(t: int, n_labels: int) -> _Candidates:
     """None at all."""
-    shown = [np.zeros((0, t)) for _ in range(4)]
-    label, ids = np.zeros((0, t), dtype=np.int64), np.array([], dtype=str)
-    return _Candidates(
-        np.zeros(0, np.int64), ids, np.zeros(0, np.uint64), np.zeros(0), label, *shown, np.zeros((0, n_labels))
-    )
+    ids, none, shown = np.array([], dtype=str), np.zeros(0), np.zeros((0, t))
+    rows, label, place = np.zeros(0, np.int64), np.zeros((0, t), np.int64), np.zeros((0, n_labels))
+    return _Candidates(rows, ids, np.zeros(0, np.uint64), none, label, shown, shown, shown, shown, place)
