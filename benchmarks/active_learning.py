@@ -121,6 +121,18 @@ def plot(results: dict[str, Any], path: Path) -> None:
     altair.vconcat(*rows).save(path)
 
 
+def figures(entry: dict[str, Any]) -> dict[str, Any]:
+    """A round without the rows that were chosen, which only a run that goes on needs."""
+    return {key: entry[key] for key in ("rows", *METRICS)}
+
+
+def write(path: Path, rounds: int, results: dict[str, Any]) -> None:
+    """The file of results, with the means so far."""
+    for found in results.values():
+        found["means"] = summed_up(found["seeds"])
+    path.write_text(json.dumps({"rounds": rounds, "sets": results}, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=list(SIZES))
@@ -141,8 +153,9 @@ def main() -> None:
                     run[way] = [{**first, "chosen": first["random"]}]
                 for entries in curve(split, name, way, seed, options.rounds, run.get(way, [])):
                     run[way] = entries
-                    found["means"] = summed_up(found["seeds"])
-                    options.out.write_text(json.dumps({"rounds": options.rounds, "sets": results}) + "\n")
+                    write(options.out, options.rounds, results)
+            found["seeds"][str(seed)] = {way: [figures(entry) for entry in run[way]] for way in WAYS}
+            write(options.out, options.rounds, results)
     if options.plot is not None:
         plot(results, options.plot)
 
