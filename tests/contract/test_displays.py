@@ -23,6 +23,7 @@ from manyhot.estimators.cross_validation.result import CrossValidation, collect_
 from manyhot.estimators.cross_validation.result import FoldScores as Fold
 from manyhot.estimators.cross_validation.splits import Split
 from manyhot.estimators.search import Search, Trial
+from manyhot.estimators.search.trial import EnsembleScore
 from manyhot.evaluation.charts import plot_heads
 from manyhot.evaluation.data_checks import check_data
 from manyhot.evaluation.label_errors import find_label_errors
@@ -120,7 +121,17 @@ def search():
     outcomes = [("complete", 0.5 + k / 100) if k % 2 else ("pruned", None) for k in range(60)]
     trials = tuple(Trial(k, params, *outcome, 0.3) for k, outcome in enumerate(outcomes))
     classifier = manyhot.MultiLabelClassifier()
-    return Search("map", trials, classifier, params, {0: 0.4}, {HOSTILE: {}}, {HOSTILE: 1.0}, (0.4, 0.6), 1.0)
+    return Search(
+        "map",
+        trials,
+        classifier,
+        params,
+        {0: EnsembleScore(0.4, 0.0, 0.0)},
+        {HOSTILE: {}},
+        {HOSTILE: 1.0},
+        (0.4, 0.6),
+        1.0,
+    )
 
 
 def splits():

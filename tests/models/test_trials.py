@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from manyhot.config.training import TrainingConfig
 from manyhot.estimators.multilabel import MultiLabelClassifier
+from manyhot.models.out_of_fold import EnsembleEstimate
 from manyhot.models.trials import COMPLETE, DIVERGED, PRUNED, TrialRunner, train_trials
 
 SMALL = {"n_members": 4, "n_folds": 4, "hidden_layer_sizes": (8,), "epochs": 2, "batch_size": 32, "verbose": 0}
@@ -75,21 +76,27 @@ def test_an_ensemble_is_measured_by_two_rounds_of_folds(monkeypatch):
     X, Y = table()
     settings = {**SMALL, "n_members": 4, "n_folds": 4}
     runner = runner_of(MultiLabelClassifier(**settings), X, Y, "map")
-    values, measure = [], TrialRunner._measure
+    parts, score = [], TrialRunner._score
 
     def note(*arguments):
-        values.append(measure(*arguments))
-        return values[-1]
+        parts.append(score(*arguments))
+        return parts[-1]
 
-    monkeypatch.setattr(TrialRunner, "_measure", note)
+    monkeypatch.setattr(TrialRunner, "_score", note)
     found = runner.measure_ensemble(MultiLabelClassifier(**settings)._configs()[0])
-    first, second, both = values
+    first, second, both = (part.value("map") for part in parts)
     assert first == own_value(MultiLabelClassifier(**settings), X, Y, "map")
     assert both == own_value(MultiLabelClassifier(**{**settings, "n_members": 8}), X, Y, "map")
     assert second not in (first, both)
     # f(m) = a + b / m through one member a row and two, at four members
     slope = 2 * ((first + second) / 2 - both)
-    assert found == pytest.approx(both - slope / 2 + slope / 4, abs=1e-12)
+    assert found.value == pytest.approx(both - slope / 2 + slope / 4, abs=1e-12)
+    # the jackknife's error of a mean over rows is the usual one
+    values = np.random.default_rng(0).normal(size=400)
+    without = np.array([values[np.arange(400) % 20 != group].mean() for group in range(20)])
+    gain, error = EnsembleEstimate(values.mean(), without).gain_over(EnsembleEstimate(0.0, np.zeros(20)))
+    assert gain == values.mean()
+    assert error == pytest.approx(values.std() / 20, rel=0.4)
 
 
 @pytest.mark.slow

@@ -18,16 +18,8 @@ from manyhot import engine
 from manyhot.config.fields import AUTO
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import CUSTOM, TrainingConfig
-from manyhot.decisions.policy import (
-    cross_fitted_decisions,
-    cross_fitted_scores,
-    fit_policy,
-    merge_equal_scores,
-    untrained_policy,
-)
+from manyhot.decisions.policy import untrained_policy
 from manyhot.errors import TrainingError
-from manyhot.evaluation.metrics import METRICS, compute_metrics
-from manyhot.evaluation.metrics.registry import choose_k
 from manyhot.models.branch_shares import score_with_chosen_shares
 from manyhot.models.checks import check_n_rows
 from manyhot.models.cross_fitting import (
@@ -48,7 +40,7 @@ from manyhot.models.epoch_search import (
     train_searched,
 )
 from manyhot.models.fine_tuning import is_fine_tuned, scale_progress
-from manyhot.models.half_precision import round_fit
+from manyhot.models.out_of_fold import EnsembleEstimate, OutOfFold, estimate_ensemble, score_out_of_fold
 from manyhot.models.training import used_rows
 from manyhot.models.training_data import TrainingInputs
 
@@ -137,14 +129,15 @@ class TrialRunner:
         self.losses.append(loss)
         return TrialScore(COMPLETE, self._measure(fit, trained.weights), loss, fit.config)
 
-    def measure_ensemble(self, config: TrainingConfig, callback: engine.ProgressCallback | None = None) -> float | None:
+    def measure_ensemble(
+        self, config: TrainingConfig, callback: engine.ProgressCallback | None = None
+    ) -> EnsembleEstimate | None:
         """The metric that all members together would have on rows that none of them saw.
 
         Out of fold, a row is scored by one member of each round of folds alone, and an ensemble gains the more, the
-        more its members differ. As many members again are trained on other folds; how much better rows are scored by
-        both says what further members would add, because the variance of a mean of m members falls with 1/m. A trial
-        is measured by members that it was not chosen by, too. None where a loss was no finite number, or the metric is
-        undefined.
+        more its members differ. As many members again are trained on other folds, and how much better rows are scored
+        by both says what further members would add. So a trial is measured by members that it was not chosen by, too.
+        None where a loss was no finite number, or the metric is undefined.
         """
         n_members = int(config.n_members)
         n_folds = min(config.n_folds, n_members)
@@ -153,13 +146,12 @@ class TrialRunner:
         if not _is_finite(trained.weights):
             return None
         first, second = (
-            self._measure(replace(fit, members=fit.members[half]), trained.weights.members(half))
+            self._score(replace(fit, members=fit.members[half]), trained.weights.members(half))
             for half in (slice(0, n_members), slice(n_members, 2 * n_members))
         )
-        both = self._measure(fit, trained.weights)
-        if both is None or first is None or second is None:
-            return None
-        return both + (1 - 2 / n_folds) * (both - (first + second) / 2)
+        both = self._score(fit, trained.weights)
+        found = estimate_ensemble((first, second), both, n_folds, self.metric)
+        return found if math.isfinite(found.value) else None
 
     def restore(self, config: TrainingConfig, losses: Sequence[float]) -> None:
         """Go on after trials of an earlier process: the settings of the first one, and the losses of all."""
@@ -292,30 +284,13 @@ class TrialRunner:
             losses.append(float(np.average(row_losses, weights=counts)))
         return losses
 
+    def _score(self, fit: CrossFit, weights: engine.Weights) -> OutOfFold:
+        return score_out_of_fold(fit, weights, self.rows.targets, self.inputs.labels, self.inputs.runtime, self.metric)
+
     def _measure(self, fit: CrossFit, weights: engine.Weights) -> float | None:
         """The metric that the report of a fit with these weights would have."""
-        config, labels = fit.config, self.inputs.labels
-        factory = fit.network.factory(len(fit.members))
-        scorer = engine.Scorer(factory, weights, config.dtype, self.inputs.runtime, config.head)
-        round_fit(scorer, fit, weights)
-        scores, n_scorers = score_with_chosen_shares(scorer, fit, weights)
-        scored = np.flatnonzero(n_scorers > 0)
-        unique = merge_equal_scores(
-            scores[scored], fit.data.targets.take(fit.rows[scored]), fit.data.weights[fit.rows[scored]]
-        )
-        is_scored = n_scorers[fit.place] > 0
-        place, targets = (np.cumsum(n_scorers > 0)[fit.place] - 1)[is_scored], self.rows.targets.take(is_scored)
-        untrained = untrained_policy(config, labels)
-        if METRICS[self.metric].needs == "scores":
-            calibrated, decisions = cross_fitted_scores(config, labels, unique), None
-        else:
-            policy = fit_policy(config, labels, unique, has_spread=False)
-            calibrated, decisions = cross_fitted_decisions(config, labels, unique, policy)
-            decisions = decisions[place]
-        value = compute_metrics(
-            targets, calibrated[place], decisions, choose_k(targets), [self.metric], untrained.hierarchy
-        )[self.metric].value
-        return float(value) if math.isfinite(value) else None
+        value = float(self._score(fit, weights).value(self.metric))
+        return value if math.isfinite(value) else None
 
 
 def train_trials(

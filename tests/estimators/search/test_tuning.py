@@ -10,6 +10,7 @@ from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.estimators.cross_validation.splits import repeated_folds
 from manyhot.evaluation.metrics import compute_metrics
+from manyhot.models.out_of_fold import EnsembleEstimate
 from manyhot.models.trials import TrialRunner
 
 SMALL = {"n_members": 2, "n_folds": 2, "hidden_layer_sizes": (8,), "epochs": 2, "batch_size": 16, "verbose": 0}
@@ -48,7 +49,9 @@ def test_the_classifier_is_the_best_trial(found):
     assert found.best_score == found.best_trial.value >= found.trials[0].value
     best_values = sorted((trial.value for trial in found.trials if trial.value is not None), reverse=True)[:2]
     assert {found.trials[k].value for k in found.ensemble_scores} == {found.trials[0].value, *best_values}
-    assert found.best_trial.number == max(found.ensemble_scores, key=found.ensemble_scores.get)
+    clear = {number: score.gain for number, score in found.ensemble_scores.items() if score.gain > score.error}
+    assert found.best_trial.number == (max(clear, key=clear.get) if clear else 0)
+    assert found.ensemble_scores[0][1:] == (0.0, 0.0)
     assert found.classifier.labels_ == tuple(NAMES)
     assert set(found.best_params) == set(SPACE)
     again = classifier(**found.best_settings).fit(*table())
@@ -98,17 +101,24 @@ def test_a_killed_search_goes_on_to_the_same_trials(found, journal, tmp_path, mo
 
 @pytest.mark.slow
 def test_the_settings_given_stay_where_no_ensemble_is_better(monkeypatch):
+    """A gain of a third, below its standard error over rows."""
+
     def measure(self, config, callback=None):
-        return 0.9 if config.learning_rate == classifier().learning_rate else 0.8
+        if config.learning_rate == classifier().learning_rate:
+            return EnsembleEstimate(0.6, np.full(20, 0.6))
+        return EnsembleEstimate(0.9, np.where(np.arange(20) < 10, 0.8, 1.0))
 
     monkeypatch.setattr(TrialRunner, "measure_ensemble", measure)
     found = tune(classifier(), *table(), metric="f1_micro", space=SPACE, trials=6)
-    assert found.ensemble_scores[0] == 0.9
+    assert found.ensemble_scores[0] == (0.6, 0.0, 0.0)
+    assert all(score.error == pytest.approx(0.1 * 19**0.5) for score in list(found.ensemble_scores.values())[1:])
     assert len(found.ensemble_scores) > 1
     assert found.best_trial.number == 0
     assert found.best_settings == {}
     assert found.best_score < max(trial.value for trial in found.trials if trial.value is not None)
-    assert "0.9000 for the settings given, 0.8000 for trial" in " ".join(found.to_text().split())
+    text = " ".join(found.to_text().split())
+    assert "0.9000 (better by +0.3000 ± 0.4359)" in text
+    assert "no clear gain, so the settings given stay" in text
 
 
 @pytest.mark.slow

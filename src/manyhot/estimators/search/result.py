@@ -14,7 +14,7 @@ from manyhot import display
 from manyhot.config.fields import json_value
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.search.space import label
-from manyhot.estimators.search.trial import Trial, best_trials
+from manyhot.estimators.search.trial import EnsembleScore, Trial, best_trials
 from manyhot.evaluation.charts import Chart, save_chart
 from manyhot.evaluation.metrics import METRICS
 from manyhot.evaluation.report.measure import to_json_value
@@ -35,9 +35,10 @@ class Search:
         trials: All trials in their order; the first has the classifier's own settings.
         classifier: Fitted with the best settings on all rows.
         best_settings: What the best trial changes of the classifier's settings; with them, a fit is the trial.
-        ensemble_scores: Number of a trial -> the metric that all its members together would have, measured with as many
-            further members on other folds; for the best trials and the settings given, empty where no trial was better
-            than these.
+        ensemble_scores: Number of a trial -> `(value, gain, error)`: the metric that all its members together would
+            have, measured with as many further members on other folds; by how much it is better than with the settings
+            given; the standard error of that, over rows. For the best trials and the settings given; empty where no
+            trial was better than these.
         space: Where the search looked, as plain values.
         importances: Setting -> how much it mattered, shares that sum to 1; empty for too few trials.
         nested_scores: The metric on the test rows of each outer fold; empty without `nested`.
@@ -48,7 +49,7 @@ class Search:
     trials: tuple[Trial, ...]
     classifier: MultiLabelClassifier
     best_settings: Mapping[str, Any]
-    ensemble_scores: Mapping[int, float]
+    ensemble_scores: Mapping[int, EnsembleScore]
     space: Mapping[str, Any]
     importances: Mapping[str, float]
     nested_scores: tuple[float, ...]
@@ -56,7 +57,7 @@ class Search:
 
     @property
     def best_trial(self) -> Trial:
-        """The trial with the best score as an ensemble; out of fold, where none were compared."""
+        """The best of the trials that are clearly better than the settings given as ensembles, and else these."""
         return self._ranked()[0]
 
     @property
@@ -86,11 +87,14 @@ class Search:
             f"{pluralize(len(self.trials), 'trial')}, so it is too good; the settings given scored {_figure(own)}."
         )
         if self.ensemble_scores:
+            (_, without), *others = self.ensemble_scores.items()
             figures = ", ".join(
-                f"{_figure(score)} for {'the settings given' if number == 0 else f'trial {number}'}"
-                for number, score in self.ensemble_scores.items()
+                f"trial {number} {_figure(score.value)} (better by {score.gain:+.4f} ± {score.error:.4f})"
+                for number, score in others
             )
-            text += f" Compared as ensembles, by members on other folds: {figures}."
+            text += f" As ensembles, with further members on other folds: the settings given {_figure(without.value)}"
+            text += f", {figures}" if figures else ""
+            text += "." if self.best_trial.number else ": no clear gain, so the settings given stay."
         if self.nested_score is None:
             return f"{text} For an honest score: nested=5 (--nested 5), or rows that the search never sees."
         spread = f" ({min(self.nested_scores):.4f} to {max(self.nested_scores):.4f})"
@@ -107,7 +111,7 @@ class Search:
                 "better": "higher" if METRICS[self.metric].higher_is_better else "lower",
                 "best_trial": self.best_trial.number,
                 "best_score": self.best_score,
-                "ensemble_scores": {str(number): score for number, score in self.ensemble_scores.items()},
+                "ensemble_scores": {str(number): score._asdict() for number, score in self.ensemble_scores.items()},
                 "selected_on_these_rows": True,
                 "best_params": json_value(self.best_params),
                 "best_settings": json_value(self.best_settings),

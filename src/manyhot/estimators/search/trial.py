@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from manyhot import display
 from manyhot.config.fields import json_value
@@ -55,19 +55,34 @@ class Trial:
         return self.state if self.value is None else f"{self.state}, {self.value:.4f}"
 
 
-def best_trials(
-    trials: Sequence[Trial], metric: str, ensemble_scores: Mapping[int, float] | None = None
-) -> list[Trial]:
-    """Trials with a score, the best first: those compared as ensembles before the others; of equal ones the earlier.
+class EnsembleScore(NamedTuple):
+    """What all members of a trial together are worth."""
 
-    The first trial alone where none has a score.
+    value: float  # the metric that they would have on rows that none of them saw
+    gain: float  # by how much it is better than with the settings given; below 0 where it is worse
+    error: float  # standard error of the gain, over rows
+
+    @property
+    def is_clearly_better(self) -> bool:
+        """Whether the gain is above its standard error."""
+        return self.gain > self.error
+
+
+def best_trials(
+    trials: Sequence[Trial], metric: str, ensemble_scores: Mapping[int, EnsembleScore] | None = None
+) -> list[Trial]:
+    """Trials with a score, the best first; of equal ones the earlier.
+
+    Where some were compared as ensembles, the first is the best of those that are clearly better than the settings
+    given, and else these. The first trial alone where none has a score.
     """
     sign = -1 if METRICS[metric].higher_is_better else 1
+    ranked = sorted(
+        (trial for trial in trials if trial.value is not None), key=lambda trial: sign * (trial.value or 0.0)
+    )
     scores = ensemble_scores or {}
-
-    def order(trial: Trial) -> tuple[bool, float]:
-        is_finalist = trial.number in scores
-        value = scores[trial.number] if is_finalist else trial.value
-        return not is_finalist, sign * (value or 0.0)
-
-    return sorted((trial for trial in trials if trial.value is not None), key=order) or list(trials[:1])
+    better = {number: score.gain for number, score in scores.items() if score.is_clearly_better}
+    first = max(better, key=lambda number: better[number]) if better else 0
+    if scores:
+        ranked.sort(key=lambda trial: trial.number != first)
+    return ranked or list(trials[:1])

@@ -26,7 +26,7 @@ from manyhot.estimators.search.journal import Journal
 from manyhot.estimators.search.proposals import importances, propose, require_optuna
 from manyhot.estimators.search.result import Search
 from manyhot.estimators.search.space import Space, default_space, expand_params, parse_space, read_params
-from manyhot.estimators.search.trial import Trial, best_trials
+from manyhot.estimators.search.trial import EnsembleScore, Trial, best_trials
 from manyhot.evaluation.metrics import METRICS, compute_metrics
 from manyhot.models.training import train_inputs
 from manyhot.models.training_data import TrainingInputs
@@ -181,7 +181,7 @@ class _Found:
 
     def __init__(self, problem: _Problem, facts: Mapping[str, Any], trials: list[Trial]) -> None:
         self.problem, self.facts, self.trials = problem, facts, trials
-        self.ensemble_scores: dict[int, float] = {}  # number of a trial -> its metric as an ensemble; the finalists'
+        self.ensemble_scores: dict[int, EnsembleScore] = {}  # by the number of the trial; the finalists'
         self.space: Space = problem.space if problem.space is not None else _space_of(problem, facts)
 
     def settings(self, trial: Trial) -> dict[str, Any]:
@@ -204,11 +204,15 @@ class _Found:
             finalists = finalists[: finalists.index(self.trials[0])]
         if not finalists or self.facts["n_members"] == 1:
             return
+        sign = 1 if METRICS[self.problem.metric].higher_is_better else -1
+        own = None
         for place, trial in enumerate([self.trials[0], *finalists]):
             config = self.problem.config({**self._resolved_sizes(), **self.settings(trial)})
-            value = runner.measure_ensemble(config, progress.of_finalist(place, len(finalists) + 1))
-            if value is not None:
-                self.ensemble_scores[trial.number] = value
+            found = runner.measure_ensemble(config, progress.of_finalist(place, len(finalists) + 1))
+            own = found if trial.number == 0 else own
+            if found is not None and own is not None:
+                gain, error = found.gain_over(own)
+                self.ensemble_scores[trial.number] = EnsembleScore(found.value, sign * gain, error)
 
     def best(self) -> Trial:
         """The best trial; the classifier's own settings where no other is better."""
