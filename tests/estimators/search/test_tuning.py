@@ -117,7 +117,7 @@ def test_the_settings_given_stay_where_no_ensemble_is_better(monkeypatch):
     assert found.best_settings == {}
     assert found.best_score < max(trial.value for trial in found.trials if trial.value is not None)
     text = " ".join(found.to_text().split())
-    assert "0.9000 (better by +0.3000 ± 0.4359)" in text
+    assert "0.9000 (gain +0.3000 ± 0.4359)" in text
     assert "no clear gain, so the settings given stay" in text
 
 
