@@ -136,7 +136,7 @@ def test_the_result_is_that_of_a_training_with_these_epochs():
     np.testing.assert_array_equal(chosen.model_.evidence.scores, given.model_.evidence.scores)
     (note,) = (note for note in chosen.report_.to_dict()["notes"] if f"Trained for {epochs} epochs" in note)
     assert "log loss on held-out rows" in note
-    assert note.endswith("so the log loss of all of them differs.")
+    assert note.endswith("so the log loss of the whole ensemble differs.")
     assert chosen.get_params()["epochs"] == "auto"
 
 

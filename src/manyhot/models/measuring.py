@@ -18,7 +18,7 @@ from manyhot.models.model import Model
 
 BRANCH_NAMES = {"layers": "hidden layers", BINS: "hidden layers on binned inputs", LINEAR: "linear"}
 EPOCH_NOTE = "Trained for "  # how the note on the epochs that were tried begins
-OF_TRIALS = "tried with a few of the networks, so the log loss of all of them differs"
+OF_TRIALS = "tried with a few of the networks, so the log loss of the whole ensemble differs"
 
 
 @dataclass(frozen=True)

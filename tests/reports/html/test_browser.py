@@ -265,7 +265,7 @@ def test_words_beside_figures_follow_the_thresholds(page):
 
 
 @pytest.mark.parametrize("bound", ["0", "0.5", "0.9", "1"])
-def test_a_precision_of_few_rows_is_told(page, bound):
+def test_a_precision_of_few_rows_is_told(page, made, bound):
     for label in NAMES:
         choose(page, label)
         page.locator("#preset-precision-bound").fill(bound)
@@ -273,6 +273,14 @@ def test_a_precision_of_few_rows_is_told(page, bound):
         said = page.locator("#preset-said").inner_text()
         if "No threshold reaches" not in said:
             assert ("too few to be sure" in said) == (shown(page, "predicted") < 20)
+    page.locator("#reset-all").click()
+    page.locator("#preset-all-precision-bound").fill(bound)
+    page.locator("#preset-all-precision").click()
+    few = []
+    for j in page.locator("tr.moved").evaluate_all("all => all.map((one) => Number(one.dataset.label))"):
+        threshold = float(page.locator(f'tr[data-label="{j}"] td.threshold data').get_attribute("value"))
+        few.append(at(made, threshold)["predicted"][j] < 20)
+    assert ("fewer than 20 rows predicted" in page.locator("#preset-all-said").inner_text()) == any(few)
 
 
 def test_errors_of_one_label_are_chosen_counted_and_reached_from_its_panel(page, made):

@@ -9,14 +9,22 @@ import numpy as np
 import pytest
 
 from manyhot.data.targets import Targets
-from manyhot.evaluation.metrics import compute_label_metrics
+from manyhot.evaluation.metrics import METRICS, compute_label_metrics
 from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.reports.html import measure_page, without_bulk
 from manyhot.reports.html.calibration import describe_calibration
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.columns import MAX_NAMED, describe_columns
 from manyhot.reports.html.confusions import MAX_PAIR_ROWS, confused_labels
-from manyhot.reports.html.measure import GRID, MAX_MEMBERS, MAX_POINTS, STEPS, count_by_threshold, describe_curves
+from manyhot.reports.html.measure import (
+    GRID,
+    MAX_MEMBERS,
+    MAX_POINTS,
+    STEPS,
+    count_by_threshold,
+    describe_at_k,
+    describe_curves,
+)
 from manyhot.reports.html.row_contents import TEXT_LETTERS, contents
 from manyhot.reports.html.worst_rows import (
     MAX_LABEL_ERRORS,
@@ -136,6 +144,18 @@ def test_the_calibration_of_all_labels_is_told_near_the_same_probability():
     assert page["calibration"]["example"] == nearest
     assert page["calibration"]["n_within"] == sum(one["low"] <= one["score"] <= one["high"] for one in bins)
     assert describe_calibration([])["example"] is None
+
+
+def test_probabilities_are_taken_at_their_word_where_four_of_five_bins_hold_theirs():
+    held, missed = {"score": 0.8, "low": 0.7, "high": 0.9}, {"score": 0.8, "low": 0.5, "high": 0.6}
+    assert describe_calibration([held] * 4 + [missed])["is_within"]
+    assert not describe_calibration([held] * 3 + [missed])["is_within"]
+
+
+def test_metrics_at_k_are_described_with_their_number():
+    meaning = METRICS["precision_at_k"].meaning
+    assert describe_at_k(meaning, 1) == "The share of rows whose highest-scoring label is present."
+    assert "5 highest-scoring labels" in describe_at_k(meaning, 5)
 
 
 def test_columns_are_counted_by_kind_and_those_left_out_stand_apart():

@@ -142,13 +142,13 @@ METRICS: dict[str, Metric] = {
     # Source: Bhatia and others, The extreme classification repository; ties are averaged over their orders
     "precision_at_k": _of_row_order(
         "Precision at {k}",
-        "The share of present labels among a row's k highest scores.",
+        "The share of a row's k highest-scoring labels that are present.",
         "Rows with fewer than k labels cannot reach 1.",
     ),
     # Source: Järvelin, Kekäläinen (2002), discount 1 / log2(place + 1); ties averaged as in McSherry, Najork (2008)
     "ndcg_at_k": _of_row_order(
         "nDCG at {k}",
-        "How high the present labels rank among a row's k highest scores, as a share of the best possible.",
+        "How high the present labels rank among a row's k highest-scoring labels, as a share of the best possible.",
         "It ignores everything below rank k.",
     ),
 }

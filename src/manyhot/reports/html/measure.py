@@ -237,7 +237,7 @@ def _figures(
             "name": name,
             "is_main": name in main,
             "title": title.format(k=k),
-            "meaning": meaning.replace("k highest scores", "highest score" if k == 1 else f"{k} highest scores"),
+            "meaning": describe_at_k(meaning, k),
             "misleads": misleads,
             "higher_is_better": is_higher_better,
             "needs": needs,
@@ -273,6 +273,16 @@ def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, 
     for name, ends in (("f1", label_intervals.f1), ("ece", label_intervals.ece)):
         columns[f"{name}_low"], columns[f"{name}_high"] = ends[:, 0].tolist(), ends[:, 1].tolist()
     return {"label": list(inputs.space.names), **columns}
+
+
+def describe_at_k(meaning: str, k: int) -> str:
+    """The meaning of a metric at k, with the number."""
+    if k == 1:
+        return meaning.replace(
+            "share of a row's k highest-scoring labels that are present",
+            "share of rows whose highest-scoring label is present",
+        ).replace("k highest-scoring labels", "highest-scoring label")
+    return meaning.replace("k highest-scoring labels", f"{k} highest-scoring labels")
 
 
 def _reliability_bins(targets: Targets, scores: np.ndarray, label: int) -> list[list[float]]:

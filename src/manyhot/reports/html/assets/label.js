@@ -70,7 +70,7 @@ function labelFacts(page, j) {
 // On which rows the figures beside a threshold are, and what to make of them.
 function basisWords(page, isMoved) {
   const rows = `On all ${counted(page.report.data.rows, "row")} at the threshold shown`;
-  if (isMoved) return `${rows}. Chosen on these rows, it is likely to do slightly worse on new ones.`;
+  if (isMoved) return `${rows}. Chosen on these rows, it is likely to do worse on new ones, the more so the fewer rows have the label.`;
   return page.thresholds.is_cross_fitted ? `${rows}, which was tuned on these same rows: expect the cross-fitted F1 on new ones.` : `${rows}.`;
 }
 

@@ -118,7 +118,7 @@ function showRows(page) {
     const of = label === null ? "" : ` of ${page.labels.label[label]}`;
     const total = pair !== null ? pair.rows : kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
     const noun = pair !== null ? "such rows" : kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
-    const rest = total === null ? "" : ` The data have ${whole(total)} ${noun}${of} in all`;
+    const rest = total === null ? "" : ` There are ${whole(total)} ${noun}${of} in all`;
     const kept = pair === null ? keptErrors(page, kind, label) : pair.worst.length;
     const end = kept < (total ?? 0) ? `; the page keeps the worst ${whole(kept)}.` : rest && ".";
     count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${end}` : `No rows.${rest}${rest && "."}`;
@@ -132,6 +132,7 @@ function showRows(page) {
   const choice = (key, title) => {
     titles.set(key, el("span", {}, ` ${title}`));
     return el("label", {}, el("input", { type: "radio", name: "error-kind", value: key, id: `errors-${key}`, checked: key === "all", onchange: () => {
+      if (pair !== null) history.replaceState(null, "", "#errors"); // the address is no longer that of the pair
       [kind, pair, isWhole] = [key, null, false];
       show();
     } }), titles.get(key));

@@ -100,7 +100,9 @@ function thresholdsView(page, thresholds) {
     const which = missing > MAX_NAMED ? counted(missing, "label") : left.join(", ");
     const keeps = missing === 1 ? "keeps its threshold" : "keep their thresholds";
     const why = kind === "f1" ? `${missing === 1 ? "has" : "have"} no F1 better than predicting the label for every row, and` : "cannot reach it and";
-    return missing ? `${which} ${why} ${keeps}.` : "";
+    const unsure = kind === "precision" ? reached.map(([j]) => j).filter((j) => thresholds.now(j).predicted < FEW_ROWS) : [];
+    const few = unsure.length > MAX_NAMED ? counted(unsure.length, "label") : unsure.map((j) => thresholds.names[j]).join(", ");
+    return [missing ? `${which} ${why} ${keeps}.` : "", few && `${few}: fewer than ${FEW_ROWS} rows predicted, too few to be sure of the precision.`].filter(Boolean).join(" ");
   });
   const code = el("code", { id: "command" });
   const words = el("p", { id: "moved", role: "status" });
@@ -144,14 +146,14 @@ function thresholdsView(page, thresholds) {
     el("div", { class: "controls" }, all.node, reset),
     words,
     out,
-    el("p", { class: "faint" }, "A preset gives each label a threshold of its own, tuned on these same rows. The best F1 of each label raises macro F1, in which all labels weigh alike; look at what it does to micro F1 and to the number of predicted labels."),
+    el("p", { class: "faint" }, "A preset gives each label a threshold of its own, tuned on these same rows. The best F1 of each label raises macro F1, which weights all labels equally; look at what it does to micro F1 and to the number of predicted labels."),
   );
 }
 
 // On which rows the overall figures are, and what to expect on others.
 function thresholdsBasis(page, moved) {
   const rows = `On all ${counted(page.report.data.rows, "row")} at the thresholds shown`;
-  if (moved) return `${rows}. Those that were changed were chosen on these rows, and are likely to do slightly worse on new ones.`;
+  if (moved) return `${rows}. Those that were changed were chosen on these rows, and are likely to do worse on new ones, rare labels most.`;
   if (!page.thresholds.is_cross_fitted) return `${rows}.`;
   const { f1_macro: macro, f1_micro: micro } = page.report.metrics.decision;
   return `${rows}, which were tuned on these same rows. Cross-fitted, with the saved thresholds: macro F1 ${number(macro.value)}, micro F1 ${number(micro.value)}; expect these on new rows.`;
