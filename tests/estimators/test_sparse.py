@@ -69,7 +69,7 @@ def fit(n, f, members):
 manyhot.estimators.multilabel.training_progress = training_progress
 fit(200, 300, int(sys.argv[1]))
 grown = fit(4_000, 300_000, int(sys.argv[1]))
-print(json.dumps({"stated": said[-1].n_bytes / 2**30, "grown": grown, "first": said[0].done}))
+print(json.dumps({"stated": max(news.n_bytes for news in said) / 2**30, "grown": grown, "first": said[0].done}))
 """
 
 

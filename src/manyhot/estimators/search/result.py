@@ -89,7 +89,7 @@ class Search:
         if self.ensemble_scores:
             (_, without), *others = self.ensemble_scores.items()
             figures = ", ".join(
-                f"trial {number} {_figure(score.value)} (gain {score.gain:+.4f} ± {score.error:.4f})"
+                f"trial {number} {_figure(score.value)} (gain {score.gain:+.4f}, standard error {score.error:.4f})"
                 for number, score in others
             )
             text += f" As ensembles, with further members on other folds: the settings given {_figure(without.value)}"

@@ -55,6 +55,10 @@ class Trial:
         return self.state if self.value is None else f"{self.state}, {self.value:.4f}"
 
 
+NORMAL_95 = 1.96
+"""Standard errors on either side of a 95 % interval."""
+
+
 class EnsembleScore(NamedTuple):
     """What all members of a trial together are worth."""
 
@@ -64,8 +68,8 @@ class EnsembleScore(NamedTuple):
 
     @property
     def is_clearly_better(self) -> bool:
-        """Whether the gain is above its standard error."""
-        return self.gain > self.error
+        """Whether the 95 % interval of the gain lies above 0."""
+        return self.gain > NORMAL_95 * self.error
 
 
 def best_trials(
