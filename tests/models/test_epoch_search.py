@@ -147,7 +147,9 @@ def test_progress_says_what_is_tried(monkeypatch):
     X, Y = problem()
     clf = MultiLabelClassifier(**{**SMALL, "verbose": 1})
     monkeypatch.setattr(
-        multilabel, "training_progress", lambda *_, **__: nullcontext(lambda progress: stages.append(progress.stage))
+        multilabel,
+        "training_progress",
+        lambda *_, **__: nullcontext(lambda progress: progress.phase or stages.append(progress.stage)),
     )
     clf.fit(X, Y)
     epochs = int(clf.model_.config.epochs)
