@@ -54,7 +54,7 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path, monkeypatch):
         peaks.append(peak.most)
         assert classifier.report_.to_dict()["metrics"]["decision"]["roc_auc_macro"]["value"] > 0.6, k
     print([peak // MIB for peak in peaks])
-    assert peaks[2] - peaks[1] < 40 * MIB  # the file is 72 MiB larger, and its encoded rows 16 MiB
+    assert peaks[2] - peaks[1] < 56 * MIB  # the file is 72 MiB larger, and its encoded rows 16 MiB
     classifier.save(tmp_path / "rows.manyhot")
     loaded, n_rows = load(tmp_path / "rows.manyhot"), 0
     with Peak() as peak:
