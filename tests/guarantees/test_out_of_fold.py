@@ -48,7 +48,7 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_runs", [24, pytest.param(60, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("n_runs", [36, pytest.param(60, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -62,8 +62,7 @@ def simulate(n_runs: int, signal: float, n_rows: int, **settings) -> tuple[np.nd
 def test_pure_noise_is_reported_as_noise(settings, n_runs):
     n_rows = 800 if settings.get("n_members") == 1 else 200  # one member is scored on an eighth of them
     mean, half = simulate(n_runs, 0.0, n_rows, hidden_layer_sizes=(64,), **settings)
-    # two metrics and two settings are tested in every run of the suite: 2.5 standard errors are 95 % for all together
-    assert (mean - half * 2.5 / 1.96 <= 0).all()
+    assert (mean - half <= 0).all()
     assert half.max() < 0.02
 
 

@@ -16,6 +16,7 @@ from manyhot.cli.options import (
     DryRun,
     Executor,
     Json,
+    JsonLines,
     Plot,
     Quiet,
     Table,
@@ -164,7 +165,7 @@ def predict(
     read_flags: Annotated[dict, "format images on_bad_image"],
     text: Text = None,
     as_json: Json = False,
-    as_lines: Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")] = False,
+    as_lines: JsonLines = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict labels for new rows. The probability of every label stands in a column p_LABEL. Several files go to a
@@ -300,7 +301,7 @@ def next_rows(
     read_flags: Annotated[dict, "format images on_bad_image"],
     text: Text = None,
     as_json: Json = False,
-    as_lines: Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")] = False,
+    as_lines: JsonLines = False,
     quiet: Quiet = False,
 ) -> None:
     """Rank new rows by what to label next. First come rows whose labels the networks of the model disagree about, and

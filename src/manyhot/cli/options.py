@@ -96,6 +96,7 @@ Json = Annotated[bool, flag(OUTPUT, "Print one JSON document on standard output,
 DryRun = Annotated[bool, flag(OUTPUT, "Show what would change, without saving it.", "--dry-run")]
 Undo = Annotated[bool, flag(DECISIONS, "Undo the last change; again, to redo it.", "--undo")]
 AllMetrics = Annotated[bool, flag(OUTPUT, "Show all metrics, not only the main ones.", "--all")]
+JsonLines = Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")]
 Quiet = Annotated[bool, flag(OUTPUT, "Hide the progress bar and notes.", "--quiet")]
 Plot = Annotated[
     Path | None,

@@ -13,12 +13,11 @@ from manyhot import validation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.label_errors import write_table
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import check_json_lines, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.data.readers import ReadOptions, read_chunks
 from manyhot.data.readers.input_files import list_input_images
-from manyhot.errors import InputError
 from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.estimators.prediction_table import id_series
 from manyhot.estimators.progress import stage_progress
@@ -41,9 +40,7 @@ def run(
 ) -> None:
     """Rank the rows of the file, a chunk at a time, and show or write the first `top`."""
     validation.integer(top=top, low=1)
-    if as_lines and (as_json or output is not None):
-        other = "--json" if as_json else "--output; name a file that ends in .jsonl instead"
-        raise InputError(f"cannot be combined with {other}", argument="--jsonl")
+    check_json_lines(as_lines, as_json, output)
     if output is not None:
         check_suffix(output)
     classifier = load_model(bundle, text)

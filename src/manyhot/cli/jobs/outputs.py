@@ -47,6 +47,13 @@ def holds_other(output: Path, is_ours: Callable[[Path], bool]) -> bool:
     return output.is_file() and os.access(output, os.R_OK) and output.stat().st_size > 0 and not is_ours(output)
 
 
+def check_json_lines(as_lines: bool, as_json: bool, output: Path | None) -> None:
+    """Refuse --jsonl beside another form of the same rows."""
+    if as_lines and (as_json or output is not None):
+        other = "--json" if as_json else "--output; name a file that ends in .jsonl instead"
+        raise InputError(f"cannot be combined with {other}", argument="--jsonl")
+
+
 def refuse_other_file(output: Path | None) -> None:
     """Refuse to write a model over a file that is none."""
     if output is not None and holds_other(output, begins_as_bundle):

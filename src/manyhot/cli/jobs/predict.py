@@ -12,7 +12,7 @@ from manyhot.cli.jobs import bulk, segmentation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import image_options, refuse_plots
 from manyhot.cli.jobs.input_tables import list_tables
-from manyhot.cli.jobs.outputs import existing_plots, model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import check_json_lines, existing_plots, model_inputs, refuse_overwriting
 from manyhot.cli.jobs.prediction_writer import JSON_DOCUMENT, check_suffix, write_predictions
 from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
@@ -44,9 +44,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Score every row and write the predictions, with explanations and plots on request."""
-    if as_lines and (as_json or output is not None):
-        other = "--json" if as_json else "--output; name a file that ends in .jsonl instead"
-        raise InputError(f"cannot be combined with {other}", argument="--jsonl")
+    check_json_lines(as_lines, as_json, output)
     settings = PredictionSettings(label_sep, explain, top, read_flags)
     text_folder = None if text is None else str(text)
     tables = list_tables(files)

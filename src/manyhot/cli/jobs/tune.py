@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,11 +17,12 @@ from manyhot.cli.jobs.outputs import refuse_other_file
 from manyhot.cli.jobs.read_options import prepare_reading
 from manyhot.cli.jobs.train import describe_samples
 from manyhot.data.readers import read
-from manyhot.errors import InputError, OutputError
+from manyhot.errors import InputError
 from manyhot.estimators.multilabel import MultiLabelClassifier
 from manyhot.estimators.read_options import saved_options
 from manyhot.estimators.search import tune
 from manyhot.evaluation.charts import check_plot_path
+from manyhot.files import check_target
 
 OWN_FLAGS = ("--output", "-o", "--trials", "--minutes", "--metric", "--space", "--nested", "--journal", "--plot")
 """Flags with a value that `manyhot train` does not have, or has another value for."""
@@ -43,8 +45,8 @@ def run(
 ) -> None:
     """Read, search, save the best model, print the trials and the command that trains it."""
     check_plot_path(plot)
-    if output is not None and not output.parent.is_dir():
-        raise OutputError(f"{output} could not be written: the folder {output.parent} does not exist; create it first")
+    if output is not None:
+        check_target(Path(os.path.realpath(output)))  # before a long search
     classifier = MultiLabelClassifier(**settings)
     chosen_space = None if space is None else parse_space_flags(space)
     outputs = {"--output": output, "--plot": plot, "--journal": journal}
