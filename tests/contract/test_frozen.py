@@ -37,6 +37,8 @@ NEEDS = {"text_static": "tokenizers", "text_onnx": "onnxruntime"}
 """Name of a file -> what has to be installed for loading it."""
 SLOW = ("backbone_tuned", "backbone_whole")
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in saved_names()]
+TOLERANCE = {"backbone_frozen": 5e-6}
+"""Of scores that pass many layers: instruction sets of one CPU differ by up to 2.8e-6 from those of another."""
 TABLES = {
     "encoder": set(ENCODERS),
     "text": set(TEXT_KINDS),
@@ -80,7 +82,7 @@ def test_it_answers_as_on_the_day_it_was_written(name):
     for key, array in stored.items():
         assert (said[key].shape, said[key].dtype) == (array.shape, array.dtype)
         if array.dtype.kind == "f":
-            np.testing.assert_allclose(said[key], array, atol=1e-6, rtol=0)
+            np.testing.assert_allclose(said[key], array, atol=TOLERANCE.get(name, 1e-6), rtol=0)
         else:
             np.testing.assert_array_equal(said[key], array)
     assert described(model(name), X) == {key: value for key, value in expected(name).items() if key != "f1_micro"}

@@ -72,7 +72,7 @@ def _fields(
     return check
 
 
-_FIGURE = _fields({"value": _number, "n_labels": _count, "n_samples": _count}, {"baseline": _number})
+_FIGURE = _fields({"value": _number, "baseline": _number, "n_labels": _count, "n_samples": _count})
 _FIGURES = _map_of(_FIGURE)
 _TEXTS = _list_of(_text)
 _LABELS = _list_of(_fields({"label": _text}, rest=_number))
@@ -117,20 +117,33 @@ _POLICY = _fields(
         "taxonomy_pairs": _count,
     },
 )
-_CONFIG = _fields(
-    {},
-    {
-        "hidden_layer_sizes": _list_of(_count),
-        **dict.fromkeys(("n_members", "n_folds", "epochs", "batch_size", "learning_rate"), _setting),
-        **dict.fromkeys(("network", "optimizer", "loss", "calibration", "head"), _setting),
-    },
-)
+_SETTINGS: Mapping[str, Check] = {
+    "hidden_layer_sizes": _list_of(_count),
+    **dict.fromkeys(("decision", "calibration", "head"), _setting),
+}
+_NUMBERS = dict.fromkeys(("n_members", "n_folds", "epochs", "batch_size", "learning_rate", "random_state"), _number)
+_WORDS = dict.fromkeys(("network", "optimizer", "loss"), _text)
+_TRAINED_CONFIG = _fields({**_NUMBERS, **_WORDS}, _SETTINGS)
+_DECIDED_CONFIG = _fields({"calibration": _setting, "decision": _setting, "random_state": _number}, _SETTINGS)
+
+
+def _config(value: Any) -> bool:
+    """Settings of a training, those of a layer of decisions, which has no network, or none."""
+    is_trained = isinstance(value, dict) and "network" in value
+    return value == {} or (_TRAINED_CONFIG if is_trained else _DECIDED_CONFIG)(value)
+
+
+def _metrics(value: Any) -> bool:
+    """The same metrics of the decisions and of those at 0.5."""
+    return _fields({"decision": _FIGURES, "fixed": _FIGURES})(value) and set(value["decision"]) == set(value["fixed"])
+
+
 _PIXELS = _fields({"from": _text, "labels": _LABELS}, {"images": _count}, rest=_number)
 _REPORT = _fields(
     {
         "data": _DATA,
         "scores": _SCORES,
-        "metrics": _fields({"decision": _FIGURES, "fixed": _FIGURES}),
+        "metrics": _metrics,
         "k": _count,
         "policy": _POLICY,
         "labels": _LABELS,
@@ -142,7 +155,7 @@ _REPORT = _fields(
         "reliability": _BINS,
         "raw": _or_null(_fields({"probabilities": _FIGURES, "reliability": _BINS})),
         "notes": _TEXTS,
-        "config": _CONFIG,
+        "config": _config,
         "training": _fields({}, {"best_epoch": _list_of(_count), "epochs": _count, "loss": _number}),
         "checks": _list_of(_fields({"code": _text, "text": _text}, {"labels": _TEXTS})),
         "pixels": _PIXELS,

@@ -195,6 +195,12 @@ def test_archives_with_objects_or_lies_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="do not make a CSR matrix"):
         read(path)
+    for code in (0xFFFFFF, 0xD800):
+        labels = np.array(["sad", "quiet"])
+        labels.view(np.uint32)[1] = code
+        np.savez(path, X=X, Y=Y, labels=labels)
+        with pytest.raises(InputError, match=r"a\.npz.*labels is damaged: it has codes that are no characters"):
+            read(path)
     np.savez(path, X=np.where(X == 1, np.inf, X), Y=Y)
     with pytest.raises(InputError) as caught:
         read(path)

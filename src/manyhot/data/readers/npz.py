@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -135,4 +136,8 @@ def _text_array(arrays: Mapping[str, np.ndarray], key: str, count: int, prefix: 
     texts = arrays[key]
     if texts.shape != (count,) or texts.dtype.kind not in "Uiu":
         raise InputError(f"{key} has shape {texts.shape} and type {texts.dtype}, expected text of shape ({count},)")
+    if texts.dtype.kind == "U" and texts.size and texts.dtype.itemsize:
+        codes = np.ascontiguousarray(texts).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():
+            raise InputError(f"{key} is damaged: it has codes that are no characters")
     return tuple(str(text) for text in texts)

@@ -120,3 +120,11 @@ def test_hostile_settings_are_refused(change):
     assert TextModelSettings.from_spec(json.loads(json.dumps(spec))).to_spec() == spec
     with pytest.raises(InputError):
         TextModelSettings.from_spec({**spec, **change})
+
+
+@pytest.mark.parametrize("pools", ["mean", [["mean"]], [{}], ["mean", "none"], ["mean"] * 20])
+def test_poolings_in_a_saved_file_that_are_none(pools):
+    spec = TextModelSettings(("mean",), normalize=True, max_tokens=8).to_spec()
+    assert TextModelSettings.from_spec(spec).pools == ("mean",)
+    with pytest.raises(InputError, match="pools"):
+        TextModelSettings.from_spec({**spec, "pools": pools})
