@@ -232,5 +232,5 @@ def test_every_command_is_tried():
     assert set(QUICK) <= set(COMMANDS)
     assert {command.words[0] for command in COMMANDS.values()} == {
         *("train", "predict", "thresholds", "guarantee", "report", "evaluate", "label-errors", "next"),
-        *("inspect", "check", "cv", "compare-heads", "demo", "card"),
+        *("inspect", "check", "cv", "compare-heads", "demo", "card", "decide", "tune", "export"),
     }

@@ -19,7 +19,7 @@ from PIL import Image
 from manyhot.cli import main
 from manyhot.files import TEMPORARY, temporary_stem
 from manyhot.persistence.container import read
-from tests.cli.conftest import SMALL, Done, songs
+from tests.cli.conftest import NAMES, SMALL, Done, songs
 from tests.fixtures.file_calls import Call, FileCalls
 
 FROZEN = Path(__file__).parents[1] / "contract" / "frozen" / "saved"
@@ -87,6 +87,11 @@ COMMANDS = {
     "label errors csv": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.csv", "--quiet")),
     "label errors parquet": Command(("label-errors", "songs.manyhot", "-o", "OUT/errors.parquet", "--quiet")),
     "next": Command(("next", "songs.manyhot", "rows.csv", "-o", "OUT/next.csv", "--quiet")),
+    "decide": Command(("decide", "scores.csv", "--labels", "mood_*", "-o", "OUT/model.manyhot", "--quiet")),
+    "tune": Command(
+        ("tune", *ROWS, *SETTINGS, "--trials", "2", "--space", "learning_rate=1e-3..1e-2", "-o", "OUT/model.manyhot")
+    ),
+    "export": Command(("export", "songs.manyhot", "-o", "OUT/songs.onnx")),
     "inspect": Command(("inspect", "songs.manyhot", "--plot", "OUT/curves.png")),
     "check": Command(("check", *ROWS, "--plot", "OUT/labels.svg", "--quiet")),
     "cv": Command(("cv", *ROWS, *FEW, "--plot", "OUT/cv.svg", "--quiet")),
@@ -95,7 +100,7 @@ COMMANDS = {
 }
 KILLED = ("train", "stream", "predict csv", "thresholds", "guarantee", "report")
 """The commands whose outputs take long to make or are somebody's only copy."""
-QUICK = tuple(name for name in COMMANDS if name not in ("extreme", "cv", "compare heads", "stream checkpoint"))
+QUICK = tuple(name for name in COMMANDS if name not in ("extreme", "cv", "compare heads", "tune", "stream checkpoint"))
 
 
 def prepare(folder: Path) -> Path:
@@ -105,6 +110,8 @@ def prepare(folder: Path) -> Path:
     songs(20, seed=1).write_csv(folder / "more.csv")
     new = songs(seed=2)  # rows that training has not seen
     new.with_columns("n" + new["song_id"]).write_csv(folder / "new.csv")
+    scores = {f"p_{name}": 0.2 + 0.5 * songs()[name] for name in NAMES}
+    songs().select("song_id", *NAMES).with_columns(**scores).write_csv(folder / "scores.csv")
     for name, model in (("images_cnn", "cnn.manyhot"), ("pixels", "pixels.manyhot")):
         shutil.copy(FROZEN / name / "model.manyhot", folder / model)
     generator, lines = np.random.default_rng(0), ["image,above,below"]
