@@ -1,12 +1,14 @@
 """Search of settings: the winner against the defaults on test rows, and trials in the time of Optuna over plain fits.
 
 Usage: python benchmarks/tune.py [NAME ...] [--seeds 0 1 2] [--trials 24] [--metric map] [--speed-seconds 120]
-           [--skip-quality] [--skip-speed] [--out results/tune.json]
+           [--nested 5] [--skip-quality] [--skip-speed] [--out results/tune.json]
 Names are sets of `sets.py`; emotions, yeast and goemotions (the first 10,000 rows of its training part) unless named.
 For each seed `tune` searches on the training rows; winner and defaults are measured on the test rows.
 A difference is a gain only beyond the spread of the seeds. For speed, `manyhot.tune` and Optuna with `fit` as its
 objective search the same space on the same rows for the same time, in processes of their own, with an empty cache of
-compiled programs each.
+compiled programs each. With `--nested`, a search of the first seed also makes whole searches in so many outer folds;
+their score is held against that of the winner on the test rows, each with its standard error (of the folds; of 200
+bootstrap samples of the test rows). Results are added to those in `--out`.
 """
 
 import argparse
@@ -19,6 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("emotions", "yeast", "goemotions")
@@ -73,6 +77,35 @@ def measure_quality(name: str, seeds: list[int], n_trials: int, metric: str) -> 
         "gain": statistics.mean(differences),
         "spread": spread,
     }
+
+
+def measure_nested(name: str, seed: int, n_trials: int, metric: str, n_folds: int) -> dict:
+    """The score of nested searches and that of the winner on test rows, with standard errors."""
+    from manyhot import MultiLabelClassifier, tune
+    from manyhot.evaluation.metrics import compute_metrics
+
+    train, test = rows_of(name)
+    classifier = MultiLabelClassifier(random_state=seed, verbose=0)
+    search = tune(classifier, train, trials=n_trials, metric=metric, nested=n_folds)
+    scores, decisions = search.classifier.predict_proba(test), search.classifier.predict(test).astype(bool)
+
+    def measure(rows: np.ndarray) -> float:
+        return compute_metrics(test.targets.take(rows), scores[rows], decisions[rows], names=[metric])[metric].value
+
+    n, generator = test.n_samples, np.random.default_rng(0)
+    resampled = [measure(generator.integers(n, size=n)) for _ in range(200)]
+    errors = statistics.stdev(search.nested_scores) / n_folds**0.5, statistics.stdev(resampled)
+    found = {
+        "trials": n_trials,
+        "nested": search.nested_score,
+        "nested_error": errors[0],
+        "test": measure(np.arange(n)),
+        "test_error": errors[1],
+        "selected": search.best_score,
+    }
+    found["difference_in_errors"] = (found["nested"] - found["test"]) / float(np.hypot(*errors))
+    print(name, json.dumps(found), flush=True)
+    return found
 
 
 def count_trials(kind: str, name: str, seconds: float, metric: str) -> int:
@@ -144,6 +177,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--metric", default="map")
     parser.add_argument("--speed-seconds", type=float, default=120)
+    parser.add_argument("--nested", type=int, default=0)
     parser.add_argument("--skip-quality", action="store_true")
     parser.add_argument("--skip-speed", action="store_true")
     parser.add_argument("--count", choices=["tune", "optuna"], help=argparse.SUPPRESS)
@@ -153,8 +187,13 @@ def main() -> None:
         print(count_trials(options.count, options.names[0], options.speed_seconds, options.metric))
         return
     results: dict = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}, "sets": {}}
+    if options.out and options.out.exists():
+        results["sets"] = json.loads(options.out.read_text())["sets"]
     for name in options.names:
-        results["sets"][name] = {}
+        results["sets"].setdefault(name, {})
+        if options.nested:
+            found = measure_nested(name, options.seeds[0], options.trials, options.metric, options.nested)
+            results["sets"][name]["nested"] = found
         if not options.skip_quality:
             quality = measure_quality(name, options.seeds, options.trials, options.metric)
             results["sets"][name]["quality"] = quality

@@ -39,8 +39,8 @@ def outputs(folder):
 
 
 def is_needless(call):
-    """Whether a command can do without: its lock, and a descriptor of the folder that nothing can be flushed by."""
-    return call.operation == "open" and (call.name == "." or call.name.endswith(".lock"))
+    """Whether a command can do without: its lock, a folder that is there, and a descriptor to flush the folder by."""
+    return call.operation == "mkdir" or (call.operation == "open" and (call.name == "." or call.name.endswith(".lock")))
 
 
 def assert_refused(done, outputs, place, words=""):
