@@ -34,16 +34,27 @@ class InputRows:
     constant: np.ndarray | None = None  # indices of the labels that never vary; None to look at `targets`
 
 
+def _branch_note(branch_shares: Mapping[str, float]) -> str:
+    """How the branches of the networks are weighted, and by what."""
+    shown = {BRANCH_NAMES[name]: f"{share:.0%}" for name, share in branch_shares.items()}
+    unused = [name for name, share in shown.items() if share == "0%"]
+    if len(unused) == len(shown) - 1:
+        alone = next(name for name in shown if name not in unused)
+        return (
+            f"Of each network's branches, one alone predicted held-out rows best: {alone}. "
+            f"Trained, but of weight 0: {' and '.join(unused)}."
+        )
+    parts = ", ".join(f"{name} {share}" for name, share in shown.items())
+    return f"The logits of each network's branches are averaged with weights chosen on held-out rows: {parts}."
+
+
 def training_notes(input_rows: InputRows, fit: CrossFit, branch_shares: Mapping[str, float]) -> list[str]:
     """Say what was chosen in training, which rows are alike, and what the kind of labels means for the figures."""
     notes, n_used = [], len(fit.place)
     if fit.epoch_losses:
         notes.append(_epoch_note(int(fit.config.epochs), fit.epoch_losses))
     if branch_shares:
-        parts = ", ".join(f"{BRANCH_NAMES[name]} {share:.0%}" for name, share in branch_shares.items())
-        notes.append(
-            f"The logits of the network's branches are averaged with weights chosen on held-out rows: {parts}."
-        )
+        notes.append(_branch_note(branch_shares))
     if fit.is_alike:
         n_different = len(np.unique(fingerprints(fit.data.blocks)[fit.rows]))
         different = "row is" if n_different == 1 else "rows are"

@@ -1,8 +1,9 @@
 """Trials of a search: settings tried on the same rows and folds, each measured by the out-of-fold score of its fit.
 
 Trials that differ in `engine.DATA_SETTINGS` alone share one compiled program and train side by side as one job. Some
-members of every trial are trained first; where their loss on rows that they never saw is above the median, the rest is
-spared. A learning-rate schedule makes half-trained networks of different trials hard to compare, whole members are not.
+members of every trial are trained first; where their loss on rows that they never saw is not among the lowest third,
+the rest is spared. A learning-rate schedule makes half-trained networks of different trials hard to compare, whole
+members are not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ from manyhot.models.training_data import TrainingInputs
 COMPLETE, PRUNED, DIVERGED = STATES = ("complete", "pruned", "diverged")
 """Trained whole; given up after some members; a loss that was no finite number."""
 MIN_LOSSES = 4
-"""Trials whose losses make a median, at least."""
+"""Trials whose losses are compared, at least."""
+KEPT_SHARE = 1 / 3
+"""Trials that are trained whole: those whose first members are among so many of the best so far."""
 PILOT_SHARE = 0.75
 """Where the first members are more than this share of all, sparing the rest gains little, and nothing is pruned."""
 GROUP_BYTES = 2**29
@@ -169,7 +172,11 @@ class TrialRunner:
         middle = share / 2 if any(self._can_spare(trial.fit) for trial in together) else share
         self._train_pilots(together, scale_progress(callback, 0.0, middle))
         self.losses += [trial.loss for trial in together]
-        limit = float(np.median(self.losses)) if len(self.losses) >= MIN_LOSSES else math.inf
+        limit = (
+            float(np.quantile(self.losses, KEPT_SHARE, method="inverted_cdf"))
+            if len(self.losses) >= MIN_LOSSES
+            else math.inf
+        )
         promising = []
         for trial in together:
             if not math.isfinite(trial.loss):

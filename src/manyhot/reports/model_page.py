@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from manyhot.config.training import TrainingConfig
 from manyhot.data.targets import Targets
 from manyhot.decisions.policy import DecisionPolicy, cross_fitted_decisions
 from manyhot.encoders.images.encoder import iter_images
@@ -182,6 +183,7 @@ def _training_inputs(model: Model) -> dict[str, Any]:
     return {
         "makes_scores": model.makes_scores,
         "config": model.report.get("config", {}),
+        "default_config": TrainingConfig().to_dict(),
         "training_notes": [note for note in notes if note not in read],
         "epoch_note": next((note for note in notes if note.startswith(EPOCH_NOTE)), ""),
         "columns": dict(encoder.column_types) or dict.fromkeys(encoder.names, "numeric"),

@@ -59,6 +59,25 @@ def test_trials_that_were_given_up_count_as_bad_ones():
     assert sum(params["learning_rate"] > 1e-3 for params in proposed) <= 2
 
 
+def test_those_given_up_are_told_apart_by_their_loss():
+    """All were given up, small rates with a smaller loss, whichever way the metric goes."""
+    rates = [10 ** (-1 - 3 * k / 29) for k in range(30)]
+    trials = [Trial(k, {"learning_rate": rate}, "pruned", None, rate) for k, rate in enumerate(rates)]
+    for higher_is_better in (True, False):
+        proposed = propose({"learning_rate": SPACE["learning_rate"]}, trials, 8, higher_is_better, 0)
+        assert sum(params["learning_rate"] > 1e-2 for params in proposed) <= 2
+
+
+def test_trials_that_are_compiled_together():
+    compiled = ("dropout", "hidden_layer_sizes")
+    proposed = propose(SPACE, [], 8, True, 0, compiled)
+    for four in (proposed[:4], proposed[4:]):
+        assert len({tuple(params[name] for name in compiled) for params in four}) == 1
+        assert len({params["learning_rate"] for params in four}) == 4
+    choices = {name: SPACE[name] for name in compiled}
+    assert len({str(params) for params in propose(choices, [], 4, True, 0, compiled)}) > 1
+
+
 def test_values_outside_of_the_space_are_no_obstacle():
     own = Trial(0, {"learning_rate": 5.0, "dropout": 0.2, "epochs": 3}, "complete", 0.5, 0.1)
     assert propose(SPACE, [own], 2, True, 0)

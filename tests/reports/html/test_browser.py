@@ -294,7 +294,7 @@ def test_errors_of_one_label_are_chosen_counted_and_reached_from_its_panel(page,
         rows = page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
         kept = [row for row, _ in made.page["rows"]["errors"]["labels"][1][kind]]
         assert set(rows) <= set(kept)
-        assert "in all" in page.locator("#error-count").inner_text()
+        assert kind.replace("_", " ") in page.locator("#error-count").inner_text()
         assert str(counts[kind][1]) in page.locator("#error-count").inner_text()
     heads = " ".join(page.locator("#label h4").all_inner_texts())
     assert f"4 of {counts['false_positives'][1]}" in heads or counts["false_positives"][1] <= 4
@@ -429,10 +429,38 @@ def test_suspicious_labels_are_explained_and_all_are_reached(browser, tmp_path):
             assert "manyhot label-errors m.manyhot -o suspicious.csv" in words
             assert ("The page has the 200 most probable" in words) != is_whole
             page.locator("#errors-label_errors").check()
-            assert ("the page keeps the worst 200" in page.locator("#error-count").inner_text()) != is_whole
+            assert ("the page has those with the worst 200 of" in page.locator("#error-count").inner_text()) != is_whole
             page.locator("#error-more").click()
             rows = {entry["row"] for entry in values["rows"]["label_errors"]}
             assert page.locator("#error-rows > li").count() == len(rows)
+
+
+def test_rows_without_a_predicted_label_are_listed_and_reached_from_the_summary(browser, tmp_path):
+    made = make_page_inputs(n=400, share_known=1)
+    decisions = made.scores >= 0.9
+    values = measure_page(replace(made, decisions=decisions, deployed_decisions=decisions))
+    n_without, kept = values["predictions"]["n_rows_without"], values["rows"]["without_prediction"]
+    n_labels = made.targets.values.sum(axis=1)
+    assert n_without == (~decisions.any(axis=1)).sum() > len(kept) == 100
+    assert not decisions[kept].any()
+    assert (np.diff(n_labels[kept]) <= 0).all()
+    write_page(values, tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html") as page:
+        for _ in range(2):  # also from an address that is already shown
+            page.locator('#summary a[href="#without-prediction"]').click()
+            page.wait_for_function("() => document.activeElement.id === 'errors-without_prediction'")
+            said = page.locator("#error-count").inner_text()
+            assert f"the page has 100 of {n_without} rows without a predicted label" in said
+            page.locator("#error-more").click()
+            rows = page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
+            assert rows == kept
+            assert "Predicted: no label" in page.locator("#error-rows > li").first.inner_text()
+            page.locator("#errors-all").check()
+        page.locator("#errors-without_prediction").check()
+        page.locator("#error-label").select_option("0")
+        rows = page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
+        assert rows == [row for row in kept if made.targets.values[row, 0]][: len(rows)]
+        assert rows
 
 
 def test_a_pair_of_confused_labels_leads_to_the_rows_that_it_counts(browser, tmp_path):
@@ -451,14 +479,14 @@ def test_a_pair_of_confused_labels_leads_to_the_rows_that_it_counts(browser, tmp
             page.wait_for_function("() => document.activeElement.id === 'error-pair'")
             assert "Rows where a was missed and b wrongly predicted." in page.locator("#error-pair").inner_text()
             said = page.locator("#error-count").inner_text()
-            assert f"{pair['rows']} such rows in all; the page keeps the worst {len(pair['worst'])}." in said
+            assert f"the page has those with the worst {len(pair['worst'])} of {pair['rows']} such rows." in said
             page.locator("#error-more").click()
             rows = page.locator("#error-rows > li").evaluate_all("all => all.map((one) => Number(one.dataset.row))")
             assert rows == pair["worst"]
             assert all(decisions[row, 1] and not made.targets.values[row, 1] for row in rows)
             page.locator("#error-pair button").click()
             assert not page.locator("#error-pair").is_visible()
-            assert "errors in all" in page.locator("#error-count").inner_text()
+            assert "errors" in page.locator("#error-count").inner_text()
         address = f"{(tmp_path / 'report.html').as_uri()}#pair=0"
         page.goto("about:blank")
         page.goto(address)

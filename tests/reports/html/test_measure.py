@@ -191,6 +191,7 @@ def test_rows_of_one_mistake_kind_are_named_too():
     spoken = [entry["row"] for kind in ("false_positives", "false_negatives") for entry in page["rows"]["errors"][kind]]
     spoken += [entry["row"] for entry in page["rows"]["label_errors"]]
     spoken += [row for label in page["rows"]["errors"]["labels"] for kind in label.values() for row, _ in kind]
+    spoken += page["rows"]["without_prediction"]
     assert named == set(spoken)
     assert worst_errors(none_missed, made.scores, made.decisions)["false_negatives"] == []
 

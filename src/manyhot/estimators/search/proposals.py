@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -15,6 +15,8 @@ from manyhot.estimators.search.space import Choices, Range, Space, label
 from manyhot.estimators.search.trial import Trial
 from manyhot.models.trials import COMPLETE
 
+SHARING = 4
+"""Trials of a batch with the same settings that are compiled in: they train side by side, on all cores."""
 RANDOM_TRIALS = 10
 """Trials before the sampler goes by what it has seen."""
 MIN_COMPLETE = 8
@@ -43,7 +45,12 @@ def _quiet_optuna() -> Iterator[Any]:
 
 
 def propose(
-    space: Space, trials: Sequence[Trial], n_wanted: int, higher_is_better: bool, seed: int
+    space: Space,
+    trials: Sequence[Trial],
+    n_wanted: int,
+    higher_is_better: bool,
+    seed: int,
+    shared: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Settings to try together, by the tree-structured Parzen estimator on what was tried.
 
@@ -53,6 +60,7 @@ def propose(
         n_wanted: How many settings are wanted.
         higher_is_better: Which way the metric goes.
         seed: Seed of the sampler.
+        shared: Names of those that `SHARING` trials in a row have in common, where others are left to differ in.
 
     Source:
         Bergstra, Bardenet, Bengio, Kegl (2011); settings of one batch keep apart by counting as bad ones until they
@@ -61,7 +69,16 @@ def propose(
     own_seed = int(np.random.SeedSequence([seed, 3, len(trials)]).generate_state(1)[0])
     with _quiet_optuna() as optuna:
         study = _study(optuna, space, trials, higher_is_better, own_seed)
-        proposed = [study.ask(_distributions(optuna, space)) for _ in range(n_wanted)]
+        distributions, sampler = _distributions(optuna, space), study.sampler
+        proposed: list[Any] = []
+        can_share = not set(space) <= set(shared)
+        for place in range(n_wanted):
+            if can_share and place % SHARING:
+                fixed = {name: proposed[-1].params[name] for name in distributions if name in shared}
+                study.sampler = optuna.samplers.PartialFixedSampler(fixed, sampler)
+            else:
+                study.sampler = sampler
+            proposed.append(study.ask(distributions))
     return [{name: _from_optuna(space[name], value) for name, value in one.params.items()} for one in proposed]
 
 
@@ -94,10 +111,13 @@ def _study(optuna: Any, space: Space, trials: Sequence[Trial], higher_is_better:
             if name in space and space[name].contains(value)
         }
         is_complete = trial.state == COMPLETE and trial.value is not None
+        # those given up are told apart by the loss of their first members, the larger the worse
+        loss = None if is_complete or trial.loss is None else -trial.loss if higher_is_better else trial.loss
         study.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.COMPLETE if is_complete else optuna.trial.TrialState.PRUNED,
                 value=trial.value if is_complete else None,
+                intermediate_values=None if loss is None else {0: loss},
                 params=params,
                 distributions={name: distributions[name] for name in params},
             )

@@ -59,9 +59,9 @@ def tune(
 
     The first trial has the classifier's own settings. Trials that differ in the learning rate, the weight decay, the
     label smoothing, the parameters of the loss or the epochs alone train side by side in one compiled program. Some
-    members of a trial are trained first; where their loss on held-out rows is above the median of all trials so far,
-    the rest is not trained. The two best are then compared with the settings given as ensembles, by members trained on
-    other folds. The best trial is trained again as a classifier, on all rows.
+    members of a trial are trained first; where their loss on held-out rows is not among the lowest third of all trials
+    so far, the rest is not trained. The two best are then compared with the settings given as ensembles, by members
+    trained on other folds. The best trial is trained again as a classifier, on all rows.
 
     Args:
         estimator: `MultiLabelClassifier`, which is not changed; or a Keras model, as for `cross_validate`. Its
@@ -183,6 +183,7 @@ class _Found:
         self.problem, self.facts, self.trials = problem, facts, trials
         self.ensemble_scores: dict[int, EnsembleScore] = {}  # by the number of the trial; the finalists'
         self.space: Space = problem.space if problem.space is not None else _space_of(problem, facts)
+        self.compiled = [name for name in self.space if name.partition(".")[0] not in engine.DATA_SETTINGS]
 
     def settings(self, trial: Trial) -> dict[str, Any]:
         """What a trial changes of the classifier's settings, so that a fit with them is the trial."""
@@ -256,7 +257,7 @@ def _run_search(
         n_wanted = min(BATCH, problem.n_trials - len(found.trials), progress.n_in_time(len(found.trials) - n_kept))
         seed = problem.inputs.config.random_state
         higher_is_better = METRICS[problem.metric].higher_is_better
-        proposed = propose(found.space, found.trials, n_wanted, higher_is_better, seed)
+        proposed = propose(found.space, found.trials, n_wanted, higher_is_better, seed, found.compiled)
         first = len(found.trials)
         batch = [Trial(first + k, params, "pruned", None, None) for k, params in enumerate(proposed)]
         configs = [problem.config(found.settings(trial)) for trial in batch]

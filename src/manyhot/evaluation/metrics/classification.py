@@ -12,7 +12,7 @@ from manyhot.evaluation.metrics.score import Entries, Score, blocks, decision_en
 def decision_metrics(targets: Targets, decisions: np.ndarray, k: int) -> dict[str, Score]:
     """All metrics of decisions by name; k is unused."""
     # F1 and Jaccard stand beside the best of "every label at least this frequent", tuned for that metric; the others
-    # beside "every label with a prevalence of 0.5 or more".
+    # beside "every label with a prevalence of 0.5 or more", exact match also beside the most common label set.
     entries = decision_entries(targets, decisions)
     return {**label_scores(entries), **_row_scores(entries)}
 
@@ -76,11 +76,19 @@ def _row_scores(entries: Entries) -> dict[str, Score]:
         baseline_sums[0] += (((prevalence >= 0.5) & known) == values).all(axis=1).sum()
         for total, values_at in zip(baseline_sums[1:], _frequency_baselines(values, known, order, cuts), strict=True):
             total += values_at
+    baseline_sums[0][:] = max(baseline_sums[0][0], _most_common_set(entries.values, has_known))
     best_sums = [float(total.max()) for total in baseline_sums]
     return {
         name: entries.score(float(counts.ratio(total, n_rows)), float(counts.ratio(best, n_rows)))
         for name, total, best in zip(names, sums, best_sums, strict=True)
     }
+
+
+def _most_common_set(values: np.ndarray, rows: np.ndarray) -> int:
+    """How many of some rows, bool (n,), have the label set that most of them have; what is unknown is no label."""
+    packed = np.ascontiguousarray(np.packbits(values, axis=1)[rows])
+    sets = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    return int(np.unique(sets, return_counts=True)[1].max(initial=0))
 
 
 def _frequency_baselines(

@@ -27,7 +27,13 @@ from manyhot.reports.html.co_occurrence import co_occurrence
 from manyhot.reports.html.columns import describe_columns
 from manyhot.reports.html.confusions import confused_labels
 from manyhot.reports.html.summary import summarize
-from manyhot.reports.html.worst_rows import describe_label_errors, describe_rows, named_rows, worst_errors
+from manyhot.reports.html.worst_rows import (
+    describe_label_errors,
+    describe_rows,
+    named_rows,
+    rows_without_prediction,
+    worst_errors,
+)
 
 FORMAT = 1
 BULKY_KEYS = ("counts",)  # parts of the dict that nobody reads, only a page's script
@@ -98,6 +104,7 @@ class PageInputs:
     n_training_rows: int = 0  # rows among them that training saw, where that flatters the figures
     version: str = ""  # of manyhot
     config: Mapping[str, Any] = field(default_factory=dict)  # settings of the training
+    default_config: Mapping[str, Any] = field(default_factory=dict)  # what they are unless set; may be "auto"
     training_notes: Sequence[str] = ()
     epoch_note: str = ""  # the one of them on numbers of epochs that were compared
     provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
@@ -121,7 +128,9 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     n_suspects = 0 if inputs.label_errors is None else len(inputs.label_errors)
     n_expected = 0.0 if inputs.label_errors is None else inputs.label_errors.n_expected_wrong
     confusions = confused_labels(targets, scores, inputs.decisions)
-    rows = named_rows(errors, label_errors, confusions)
+    is_predicted = np.asarray(inputs.decisions, dtype=bool)
+    without_prediction = rows_without_prediction(targets, is_predicted)
+    rows = named_rows(errors, label_errors, confusions, without_prediction)
     described = describe_rows(rows, inputs.ids, targets, scores, inputs.decisions)
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
@@ -138,7 +147,6 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         inputs.model,
         inputs.file,
     )
-    is_predicted = np.asarray(inputs.decisions, dtype=bool)
     page = {
         "format": FORMAT,
         "title": inputs.title,
@@ -155,6 +163,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "can_require_one": not inputs.obstacle and not inputs.caution and "pixels" not in inputs.report,
         },
         "config": dict(inputs.config),
+        "default_config": dict(inputs.default_config),
         "training_notes": list(inputs.training_notes),
         "epoch_note": inputs.epoch_note,
         "report": dict(inputs.report),
@@ -189,6 +198,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "rows": {
             "errors": errors,
             "confusions": confusions,
+            "without_prediction": without_prediction,
             "label_errors": label_errors,
             "n_label_errors": n_suspects,
             "expected_label_errors": n_expected,

@@ -17,6 +17,7 @@ MAX_PER_LABEL = 24
 N_WORST_OF_LABELS = 400  # mistakes of each kind that all labels share
 MAX_LABEL_ERRORS = 200  # suspicious labels that are kept
 N_FIRST_LABEL_ERRORS = 40  # those that come before the worst rows of single labels
+MAX_UNLABELLED = 100  # rows without a predicted label that are kept
 MAX_NAMED = 40  # labels of one row and kind that are named
 SCORE_DIGITS = 6  # significant ones
 
@@ -65,8 +66,18 @@ def describe_label_errors(label_errors: LabelErrors) -> list[dict[str, Any]]:
     ]
 
 
+def rows_without_prediction(targets: Targets, decisions: np.ndarray) -> list[int]:
+    """The first rows without a predicted label, those that have most labels first."""
+    rows = np.flatnonzero(~decisions.any(axis=1))
+    order = np.argsort(-targets.values[rows].sum(axis=1), kind="stable")
+    return rows[order][:MAX_UNLABELLED].tolist()
+
+
 def named_rows(
-    errors: dict[str, Any], label_errors: list[dict[str, Any]], confusions: list[dict[str, Any]]
+    errors: dict[str, Any],
+    label_errors: list[dict[str, Any]],
+    confusions: list[dict[str, Any]],
+    without_prediction: list[int],
 ) -> list[int]:
     """The rows that are spoken of, the most important first."""
     pairs = zip(*(errors[kind] for kind in KINDS), strict=False)
@@ -78,6 +89,7 @@ def named_rows(
         for kind in KINDS:
             rows += [int(label[kind][index][0]) for label in errors["labels"] if len(label[kind]) > index]
     rows += [entry["row"] for entry in label_errors[N_FIRST_LABEL_ERRORS:]]
+    rows += without_prediction
     return list(dict.fromkeys(rows))
 
 

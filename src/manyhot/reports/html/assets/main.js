@@ -5,6 +5,7 @@ async function main() {
   page.rowOf = new Map(page.rows.named.map((row) => [row.row, row]));
   page.suspectsOf = new Map();
   for (const entry of page.rows.label_errors) page.suspectsOf.set(entry.row, [...(page.suspectsOf.get(entry.row) ?? []), entry]);
+  page.unlabelled = new Set(page.rows.without_prediction);
   const thresholds = new Thresholds(page, packed);
   showData(page);
   showTraining(page);
@@ -26,6 +27,7 @@ async function main() {
   const places = new Map(page.labels.label.map((text, j) => [address(text), j]));
   const follow = () => {
     if (location.hash.startsWith("#pair=")) return page.showPair(Number(location.hash.slice("#pair=".length)));
+    if (location.hash === "#without-prediction" && page.unlabelled.size) return page.showUnlabelled();
     const j = places.get(location.hash) ?? places.get(address(decoded(location.hash.slice("#label=".length))));
     if (j === undefined || !location.hash.startsWith("#label=")) return;
     choose(j);
@@ -35,7 +37,7 @@ async function main() {
   addEventListener("hashchange", follow);
   // The address of the label or pair shown may be followed again.
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.('a[href^="#label="], a[href^="#pair="]');
+    const link = event.target.closest?.('a[href^="#label="], a[href^="#pair="], a[href="#without-prediction"]');
     if (link && link.getAttribute("href") === location.hash) follow();
   });
   follow();

@@ -5,7 +5,15 @@ const KINDS = [
   ["false_positives", "False positives", "+"],
   ["false_negatives", "False negatives", "−"],
   ["label_errors", "Suspicious labels", "⚑"],
+  ["without_prediction", "No label predicted", "∅"],
 ];
+const NOUNS = {
+  all: "errors",
+  false_positives: "false positives",
+  false_negatives: "false negatives",
+  label_errors: "suspicious labels",
+  without_prediction: "rows without a predicted label",
+};
 
 // What a row is, as far as the page knows.
 function rowContent(row) {
@@ -34,7 +42,7 @@ function rowCard(page, index) {
       row.false_positives.length ? line("+", "False positive", scored(row.false_positives)) : null,
       row.false_negatives.length ? line("−", "False negative", scored(row.false_negatives)) : null,
       suspects.map((entry) => line("⚑", `${Math.min(99, Math.round(100 * entry.suspicion))}% probability that the label is wrong`, suspicionWords(page, entry))),
-      line("✓", "Correct", row.correct.length ? labelNames(page, row.correct) : "none"),
+      page.unlabelled.has(index) ? line("∅", "Predicted", "no label") : line("✓", "Correct", row.correct.length ? labelNames(page, row.correct) : "none"),
       row.predicted_unknown.length ? line("?", "Predicted, truth unknown", labelNames(page, row.predicted_unknown)) : null,
       row.unknown ? line("?", "Unknown", counted(row.unknown, "label")) : null,
     ),
@@ -46,30 +54,46 @@ function suspicionWords(page, entry) {
   return [entry.recorded ? "labelled " : "not labelled ", labelLink(entry.label, page.labels.label[entry.label]), `, predicted ${number(entry.score, 2)}${context}`];
 }
 
-// The rows of all lists, each once, with its kinds and how bad it is; of one label, if one is chosen.
+// Whether a row has a label that is not predicted, as far as its card says.
+function isMissed(page, row, label) {
+  return page.rowOf.get(row).false_negatives.some(([j]) => j === label);
+}
+
+// The rows of all lists, each once, with how bad it is of each kind; of one label, if one is chosen.
 function rankedRows(page, label) {
-  const { errors, label_errors: labelErrors } = page.rows;
+  const { errors, label_errors: labelErrors, without_prediction: unlabelled } = page.rows;
   const found = new Map();
+  const put = (row, kind, weight) => {
+    if (!found.has(row)) found.set(row, { row, weights: {} });
+    const { weights } = found.get(row);
+    weights[kind] = Math.max(weight, weights[kind] ?? 0);
+  };
   const add = (row, kind, weight) => {
-    if (!found.has(row)) found.set(row, { row, kinds: new Set(), weights: {} });
-    const entry = found.get(row);
-    entry.kinds.add(kind);
-    entry.weights[kind] = Math.max(weight, entry.weights[kind] ?? 0);
-    entry.weights.all = Math.max(weight, entry.weights.all ?? 0);
+    put(row, kind, weight);
+    put(row, "all", weight);
   };
   const listed = (kind) => (label === null ? errors[kind].map(({ row, score }) => [row, score]) : errors.labels[label][kind]);
   for (const [row, score] of listed("false_positives")) add(row, "false_positives", score);
   for (const [row, score] of listed("false_negatives")) add(row, "false_negatives", 1 - score);
   for (const entry of labelErrors) if (label === null || entry.label === label) add(entry.row, "label_errors", entry.suspicion);
+  unlabelled.forEach((row, k) => {
+    if (label === null || isMissed(page, row, label)) put(row, "without_prediction", 1 - k / unlabelled.length); // no error of a row without labels
+  });
   return [...found.values()];
 }
 
 // How many errors of each kind the data have, of all labels or of one; null where it is not known.
 function errorTotals(page, label) {
-  const { errors, label_errors: labelErrors, n_label_errors: nLabelErrors } = page.rows;
-  if (label === null) return { false_positives: errors.n_false_positives, false_negatives: errors.n_false_negatives, label_errors: nLabelErrors };
-  const found = labelErrors.filter((entry) => entry.label === label).length;
-  return { false_positives: errors.label_counts.false_positives[label], false_negatives: errors.label_counts.false_negatives[label], label_errors: labelErrors.length === nLabelErrors ? found : null };
+  const { errors, label_errors: labelErrors, n_label_errors: nLabelErrors, without_prediction: unlabelled } = page.rows;
+  const nUnlabelled = page.predictions.n_rows_without;
+  if (label === null) return { false_positives: errors.n_false_positives, false_negatives: errors.n_false_negatives, label_errors: nLabelErrors, without_prediction: nUnlabelled };
+  const known = (list, total, kind) => (list.length === total ? keptErrors(page, kind, label) : null);
+  return {
+    false_positives: errors.label_counts.false_positives[label],
+    false_negatives: errors.label_counts.false_negatives[label],
+    label_errors: known(labelErrors, nLabelErrors, "label_errors"),
+    without_prediction: known(unlabelled, nUnlabelled, "without_prediction"),
+  };
 }
 
 // How many of these errors the page keeps.
@@ -77,6 +101,7 @@ function keptErrors(page, kind, label) {
   const { errors, label_errors: labelErrors } = page.rows;
   if (kind === "all") return keptErrors(page, "false_positives", label) + keptErrors(page, "false_negatives", label);
   if (kind === "label_errors") return labelErrors.filter((entry) => label === null || entry.label === label).length;
+  if (kind === "without_prediction") return page.rows.without_prediction.filter((row) => label === null || isMissed(page, row, label)).length;
   return (label === null ? errors : errors.labels[label])[kind].length;
 }
 
@@ -107,8 +132,8 @@ function showRows(page) {
     chosenPair.hidden = pair === null;
     const rows = rankedRows(page, label);
     const totals = errorTotals(page, label);
-    for (const [key, title, icon] of KINDS) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
-    const filtered = rows.filter((entry) => kind === "all" || entry.kinds.has(kind)).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
+    for (const [key, title, icon] of KINDS.filter(([one]) => titles.has(one))) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
+    const filtered = rows.filter((entry) => kind in entry.weights).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
     const found = pair === null ? filtered : pair.worst.map((row) => ({ row }));
     const shown = isWhole ? found : found.slice(0, SHOWN);
     list.replaceChildren(...shown.map(({ row }) => {
@@ -117,11 +142,12 @@ function showRows(page) {
     }));
     const of = label === null ? "" : ` of ${page.labels.label[label]}`;
     const total = pair !== null ? pair.rows : kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
-    const noun = pair !== null ? "such rows" : kind === "all" ? "errors" : KINDS.find(([key]) => key === kind)[1].toLowerCase();
-    const rest = total === null ? "" : ` There are ${whole(total)} ${noun}${of} in all`;
+    const noun = pair !== null ? "such rows" : NOUNS[kind];
     const kept = pair === null ? keptErrors(page, kind, label) : pair.worst.length;
-    const end = kept < (total ?? 0) ? `; the page keeps the worst ${whole(kept)}.` : rest && ".";
-    count.textContent = found.length ? `${whole(shown.length)} of ${counted(found.length, "row")}, the worst first.${rest}${end}` : `No rows.${rest}${rest && "."}`;
+    const marked = kind === "all" && pair === null && rows.some((entry) => "label_errors" in entry.weights) ? ", and all with a suspicious label that it keeps" : "";
+    const which = kept < (total ?? 0) ? `the page has ${kind === "without_prediction" ? "" : "those with the worst "}${whole(kept)} of ${whole(total)} ${noun}${of}${marked}` : total === null ? "" : `${whole(total)} ${noun}${of} in all`;
+    const order = kind === "without_prediction" ? "those with most labels first" : "the worst first";
+    count.textContent = found.length ? `Showing ${whole(shown.length)} of ${counted(found.length, "row")}, ${order}${which && `: ${which}`}.` : "No rows.";
     more.hidden = shown.length === found.length;
     more.textContent = `Show ${whole(found.length - shown.length)} more`;
   };
@@ -132,7 +158,7 @@ function showRows(page) {
   const choice = (key, title) => {
     titles.set(key, el("span", {}, ` ${title}`));
     return el("label", {}, el("input", { type: "radio", name: "error-kind", value: key, id: `errors-${key}`, checked: key === "all", onchange: () => {
-      if (pair !== null) history.replaceState(null, "", "#errors"); // the address is no longer that of the pair
+      if (pair !== null || kind === "without_prediction") history.replaceState(null, "", "#errors"); // the address is no longer that of these rows
       [kind, pair, isWhole] = [key, null, false];
       show();
     } }), titles.get(key));
@@ -148,17 +174,23 @@ function showRows(page) {
     el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, `manyhot report ${quoted(page.model ?? "MODEL.manyhot")} FILE`), "."]),
     suspicionsIntroduction(page),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
-    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.map(([key, title]) => choice(key, title))),
+    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.filter(([key]) => key !== "without_prediction" || page.predictions.n_rows_without).map(([key, title]) => choice(key, title))),
     chosenPair,
     count,
     list,
     more,
   ].filter(Boolean));
-  const filterBy = (j, chosen) => {
-    [kind, label, pair, isWhole] = ["all", j, chosen, false];
+  const filterBy = (j, chosen, key = "all") => {
+    [kind, label, pair, isWhole] = [key, j, chosen, false];
     select.value = j === null ? "" : String(j);
-    document.getElementById("errors-all").checked = true;
+    document.getElementById(`errors-${key}`).checked = true;
     show();
+  };
+  page.showUnlabelled = () => {
+    filterBy(null, null, "without_prediction");
+    const chosen = document.getElementById("errors-without_prediction");
+    chosen.scrollIntoView({ block: "center" });
+    chosen.focus({ preventScroll: true });
   };
   page.showErrors = (j) => {
     filterBy(j, null);

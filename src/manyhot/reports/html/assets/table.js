@@ -43,6 +43,7 @@ class LabelTable {
       el("p", { class: "filter" }, el("label", { for: "filter" }, "Filter by name"), this.filter, this.count),
       el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "All labels" }, table),
       ...(unsure ? [unsure] : []),
+      el("p", { class: "faint", id: "label-columns" }, "AP: average precision, how well rows are ranked over all thresholds. Lower is better for the others: Brier, the mean squared difference between probability and label; ECE, the expected calibration error, how far probabilities are from observed frequencies, with its 95% interval."),
     );
     thresholds.subscribe((j) => (j === null ? this.updateAll() : this.update(j)));
     this.rows.forEach((_, j) => this.fill(j));
@@ -71,7 +72,7 @@ class LabelTable {
     this.columns.slice(1).forEach(([key], k) => {
       cells[k].append(el("data"));
       if (key === "ece" && this.labels.ece_low[j] !== null) {
-        cells[k].append(el("span", { class: "faint" }, ` [${number(this.labels.ece_low[j])}, ${number(this.labels.ece_high[j])}]`));
+        cells[k].append(el("span", { class: "faint" }, ` (${number(this.labels.ece_low[j])} to ${number(this.labels.ece_high[j])})`));
       }
       if (key === flagged && this.below.has(j)) {
         const words = "no better than predicting the label for every row";
