@@ -50,7 +50,7 @@ class Graph:
 
     def add_output(self, name: str, value: str, dtype: Any, shape: tuple[int, ...]) -> None:
         """Give a value out under a name."""
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
         self._outputs.append(helper.make_tensor_value_info(name, tensor_type(dtype), [BATCH, *shape]))
 
     def constant(self, value: Any, dtype: Any = None, name: str | None = None) -> str:
@@ -76,7 +76,7 @@ class Graph:
         key = (operator, inputs, repr(sorted(attributes.items())))
         if key not in self._known:
             name = self._known[key] = self._new_name(operator.lower())
-            self._nodes.append(helper.make_node(operator, list(inputs), [name], domain=domain, **attributes))
+            self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes))
         return self._known[key]
 
     def top_k(self, values: str, k: str) -> str:
@@ -84,7 +84,7 @@ class Graph:
         key = ("TopK", values, k)
         if key not in self._known:
             name, other = self._new_name("places"), self._new_name("highest")
-            self._nodes.append(helper.make_node("TopK", [values, k], [other, name], axis=-1))
+            self._nodes.append(helper.make_node("TopK", [values, k], [other, name], name=name, axis=-1))
             self._known[key] = name
         return self._known[key]
 

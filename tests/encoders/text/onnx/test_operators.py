@@ -154,7 +154,8 @@ def test_rules_say_what_onnxruntime_makes(operator):
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            if "NOT_IMPLEMENTED" in str(error) or "is not a registered" in str(error):
+            missing = ("NOT_IMPLEMENTED", "is not a registered", "is under development")
+            if any(words in str(error) for words in missing):
                 pytest.skip("this onnxruntime does not have it")
             raise
         made = session.run(None, {"input_ids": np.ones((1, 1), np.int64)})
