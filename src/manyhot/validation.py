@@ -14,6 +14,9 @@ from typing import Any
 
 from manyhot.errors import InputError
 
+MIN_PART = 3
+"""Letters of a part of a name that is enough to suggest the name."""
+
 
 def _single(named: dict[str, Any]) -> tuple[str, Any]:
     if len(named) != 1:
@@ -104,7 +107,10 @@ def shorten(value: Any, max_length: int = 200) -> str:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A suggestion to append to an error, or nothing: "; did you mean 'sad'?"."""
-    matches = difflib.get_close_matches(word[:200], list(choices), n=1, cutoff=0.6)
+    names, word = list(choices), word[:200]
+    matches = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not matches and len(word) >= MIN_PART:  # 'sad' for 'mood_sad'
+        matches = sorted((name for name in names if word in name), key=len)
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 

@@ -63,7 +63,7 @@ def test_words_for_missing_values_are_unknown_and_stated():
     parsed = parse_label_cells(cells, "|", column="tags")
     assert parsed.sets == [["a", "b"], *[None] * 10, []]
     assert parsed.names == ("a", "b")
-    assert len(parsed.notes) == 1
+    assert len(parsed.notes) == 2  # and one on the empty cell
     assert "column 'tags'" in parsed.notes[0]
     assert "'None' (1)" in parsed.notes[0]
 
@@ -152,3 +152,25 @@ def test_names_in_order():
     assert sort_names({"10", "9", "-1"}) == ["-1", "9", "10"]
     assert sort_names({"10", "9", "01"}) == ["01", "10", "9"]
     assert parse_label_cells(pl.Series(["16,0", "7,1"]).to_list(), ",").names == ("0", "1", "7", "16")
+
+
+def test_a_separator_that_no_cell_has_is_noted_beside_the_one_that_many_have():
+    def notes(cells, sep):
+        return parse_label_cells(cells, sep, column="tags").notes
+
+    (note,) = notes(["a|b", "b|c", "a"], ";")
+    assert note == "no cell of column 'tags' has the separator ';', but 2 have '|'; was --sep '|' meant?"
+    assert notes(["a|b", "b|c", "a"], "|") == ()
+    assert notes(["a|b", "b;c", "a"], ";") == ()
+    assert notes(["a|b", "b", "a", "c"], ";") == ()  # one name may have a bar
+    (note,) = notes(["a|b", "b|c"], "\\|")  # as Markdown writes it in a table
+    assert "was --sep '|' meant?" in note
+
+
+def test_empty_cells_of_a_file_are_noted():
+    parsed = parse_label_cells(["a|b", "", "b", " ", "?"], "|", column="tags")
+    assert parsed.sets == [["a", "b"], [], ["b"], [], None]
+    assert parsed.notes == (
+        "2 empty cells were read as no label in column 'tags'; write ? where the labels are not known",
+    )
+    assert parse_label_cells(["a", ""], "|").notes == ()

@@ -91,6 +91,16 @@ def test_a_difference_within_its_error_changes_nothing():
         assert other.is_clearly_better_than(first) == expected
 
 
+def test_losses_of_next_to_nothing_are_alike():
+    few, many = (
+        _Trial(epochs, None, np.full(50, loss), np.ones(50), 1.0, 1.0, 9.0)
+        for epochs, loss in ((20, 4e-9), (320, 2e-24))
+    )
+    assert many.loss < few.loss
+    assert not many.is_clearly_better_than(few)
+    assert few.is_clearly_better_than(_Trial(10, None, np.full(50, 2e-4), np.ones(50), 1.0, 1.0, 9.0))
+
+
 def test_the_loss_is_that_at_the_best_temperature():
     generator = np.random.default_rng(1)
     logits = generator.normal(size=(3000, 4))

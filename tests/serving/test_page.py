@@ -253,9 +253,11 @@ def test_a_token_is_asked_for(browser, bundles, tmp_path):
     service = Running([bundles["songs"]], token="open sesame").wait()
     try:
         with visited(browser, service) as page:
+            page.get_by_label("Token").wait_for()
+            assert not page.locator("#problem").inner_text()  # before anything is typed
             page.get_by_label("Token").fill("wrong")
             page.get_by_role("button", name="Sign in").click()
-            page.locator("#problem", has_text="Bearer").wait_for()
+            page.locator("#problem", has_text="the token is wrong").wait_for()
             page.get_by_label("Token").fill("open sesame")
             page.keyboard.press("Enter")
             page.locator("#fields .field").first.wait_for()

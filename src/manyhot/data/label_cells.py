@@ -18,6 +18,8 @@ from manyhot.errors import InputError
 from manyhot.validation import join_names, shorten
 
 _LONGEST_WORD = max(map(len, UNKNOWN_WORDS))
+_SEPARATORS = ("|", ";", ",", "/", "\t")  # those that files have most often
+_SHARE_SEPARATED = 0.5  # cells with another separator that make a note
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _WRITTEN_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
 
@@ -131,7 +133,30 @@ def _read_cells(
     if sep is not None and n_split and not set(sep) <= set("<> "):
         for i in uncertain:  # brackets that only some cells have belong to the names
             raw[i] = split_delimited(cells[i].strip(), sep)
-    return raw, _resolve_words(raw, words, names, column)
+    notes = (*_note_separators(cells, sep, column), *_note_empty(cells, column))
+    return raw, (*_resolve_words(raw, words, names, column), *notes)
+
+
+def _note_separators(cells: list[Any], sep: str | None, column: str | None) -> tuple[str, ...]:
+    """A note where no cell has the separator, and many have another one."""
+    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
+    if sep is None or not texts or any(sep in text or text[-1] in CLOSERS for text in texts):
+        return ()
+    counts = {other: sum(other in text for text in texts) for other in _SEPARATORS if other != sep}
+    other, n = max(counts.items(), key=lambda pair: pair[1])
+    if n < max(2, _SHARE_SEPARATED * len(texts)):
+        return ()
+    place = "" if column is None else f" of column {column!r}"
+    return (f"no cell{place} has the separator {sep!r}, but {n} have {other!r}; was --sep {other!r} meant?",)
+
+
+def _note_empty(cells: list[Any], column: str | None) -> tuple[str, ...]:
+    """A note on empty cells of a file."""
+    n = 0 if column is None else sum(isinstance(cell, str) and not cell.strip() for cell in cells)
+    if not n:
+        return ()
+    cells_were = "1 empty cell was" if n == 1 else f"{n} empty cells were"
+    return (f"{cells_were} read as no label in column {column!r}; write ? where the labels are not known",)
 
 
 def _resolve_words(

@@ -41,10 +41,10 @@ class SuspiciousRows:
 
     def _repr_html_(self) -> str:
         rows = [
-            (str(self.ids[k]), float(self.suspicion[k]), int(self.n_suspicious[k]))
+            (int(self.row[k]), str(self.ids[k]), float(self.suspicion[k]), int(self.n_suspicious[k]))
             for k in range(min(len(self), ROWS_SHOWN))
         ]
-        return section(table(("row", "probability of a wrong label", "labels probably wrong"), rows, len(self)))
+        return section(table(("row", "id", "probability of a wrong label", "labels probably wrong"), rows, len(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,7 @@ class LabelErrors:
     def _repr_html_(self) -> str:
         rows = [
             (
+                int(self.row[k]),
                 str(self.ids[k]),
                 self.space.names[int(self.label[k])],
                 "present" if self.recorded[k] else "absent",
@@ -91,7 +92,10 @@ class LabelErrors:
             )
             for k in range(min(len(self), ROWS_SHOWN))
         ]
-        headings = ("row", "label", "marked", "predicted", "given its other labels", "probability of being wrong")
+        headings = (
+            *("row", "id", "label", "marked", "predicted"),
+            *("given its other labels", "probability of being wrong"),
+        )
         return section(
             paragraph(
                 f"{len(self)} entries to check,",

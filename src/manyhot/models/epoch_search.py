@@ -35,6 +35,8 @@ STEEP = 0.025
 """If half the epochs are worse by this share, the loss still falls: more epochs are tried after all."""
 WORTHWHILE = 0.015
 """What a step has to gain of the loss for the next one, twice as long, to be tried."""
+NEGLIGIBLE = 1e-4
+"""Losses below this are alike: labels that are predicted without error ask for no further epochs."""
 MIN_EPOCHS = 2
 MAX_FACTOR, MAX_FACTOR_SMALL = 4, 16
 """How many times the first candidate is tried at most; the second up to `SMALL_ROWS` rows without bins."""
@@ -64,6 +66,8 @@ class _Trial:
 
     def is_clearly_better_than(self, other: _Trial) -> bool:
         """Whether the loss is lower by more than a standard error of the paired difference, at about the same mAP."""
+        if other.loss < NEGLIGIBLE:
+            return False
         shares = self.weights / self.weights.sum()
         differences = self.row_losses - other.row_losses
         mean = float(differences @ shares)

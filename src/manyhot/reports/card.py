@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from manyhot.validation import join_names
 MAX_LABELS = 200  # rows of the table of labels
 MAX_NAMED = 20  # labels that a sentence names
 FEW_ROWS = 10  # rows of a label below which its scores are hardly known
-GENERATOR = "<!-- made by manyhot card -->"  # what every card has behind its head
+GENERATOR = "<!-- made by manyhot card{} -->"  # what every card has behind its head, with the checksum of the rest
+_MARK = re.compile(r"<!-- made by manyhot card(?:, sha256 ([0-9a-f]{64}))? -->")
 TASKS = {
     "text": "text-classification",
     "image": "image-classification",
@@ -35,7 +37,7 @@ def render_card(page: Mapping[str, Any], model: Model, file: str = "model.manyho
     kind = _kind(page, model)
     parts = [
         _head(page, kind, file),
-        GENERATOR,
+        GENERATOR.format(""),
         f"# {_escape(Path(file).stem)}",
         _introduction(page),
         _usage(file),
@@ -51,7 +53,20 @@ def render_card(page: Mapping[str, Any], model: Model, file: str = "model.manyho
         _bullets(_limits(page)),
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
-    return text.encode("utf-8", "replace").decode()
+    text = text.encode("utf-8", "replace").decode()
+    return text.replace(GENERATOR.format(""), GENERATOR.format(f", sha256 {_checksum(text)}"), 1)
+
+
+def is_card(text: str) -> bool:
+    """Whether a text is a card as it was rendered; nobody has changed it since."""
+    found = _MARK.search(text)
+    if found is None:
+        return False
+    return found[1] in (None, _checksum(_MARK.sub(GENERATOR.format(""), text, count=1)))
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _kind(page: Mapping[str, Any], model: Model) -> str:

@@ -215,7 +215,11 @@ def _error_response(error: Exception) -> Response:
     if isinstance(error, ApiError):
         problem = error
     elif isinstance(error, HTTPException):  # the router's
-        messages = {404: "not found; see /docs for the addresses", 405: "method not allowed"}
+        allowed = (error.headers or {}).get("Allow", "another one")
+        messages = {
+            404: "not found; see /docs for the addresses",
+            405: f"method not allowed; this address takes {allowed}",
+        }
         problem = ApiError(error.status_code, messages.get(error.status_code, error.detail), headers=error.headers)
     else:
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -279,10 +283,11 @@ class BearerToken:
         path = scope["path"]
         if path not in PUBLIC_PATHS and not path.startswith("/static/"):
             scheme, _, credentials = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-            if not hmac.compare_digest(_digest(credentials.strip()), self.digest) or scheme.lower() != b"bearer":
+            is_bearer = scheme.lower() == b"bearer"
+            if not hmac.compare_digest(_digest(credentials.strip()), self.digest) or not is_bearer:
                 raise ApiError(
                     401,
-                    "expected the header Authorization: Bearer TOKEN",
+                    "the token is wrong" if is_bearer else "expected the header Authorization: Bearer TOKEN",
                     argument="Authorization",
                     headers={"WWW-Authenticate": "Bearer"},
                 )

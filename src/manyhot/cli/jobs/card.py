@@ -9,7 +9,7 @@ from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import holds_other, model_inputs, refuse_overwriting
 from manyhot.errors import InputError
 from manyhot.files import check_target, write_file
-from manyhot.reports.card import GENERATOR, render_card
+from manyhot.reports.card import is_card, render_card
 from manyhot.reports.model_page import out_of_fold_page
 
 SUFFIXES = (".md", ".markdown")
@@ -37,16 +37,16 @@ def check_output(output: Path) -> None:
 
 
 def refuse_other_text(output: Path) -> None:
-    """Refuse to write a card over a text that somebody wrote."""
-    if holds_other(output, is_card):
+    """Refuse to write a card over a text that somebody wrote or changed."""
+    if holds_other(output, holds_card):
         raise InputError(
-            "exists and is no card that manyhot wrote; choose another name with -o, or delete it",
+            "exists and is no card as manyhot wrote it; choose another name with -o, or delete it",
             file=output,
             argument="--output",
         )
 
 
-def is_card(path: Path) -> bool:
-    """Whether a text is a card that manyhot wrote, or blank."""
-    content = path.read_bytes()
-    return not content.strip() or GENERATOR.encode() in content
+def holds_card(path: Path) -> bool:
+    """Whether a file is a card that nobody has changed, or blank."""
+    text = path.read_bytes().decode("utf-8", "replace")
+    return not text.strip() or is_card(text.replace("\r\n", "\n"))

@@ -158,7 +158,7 @@ def as_text(document: dict[str, Any]) -> str:
     by_label = sorted(document["n_wrong_by_label"].items(), key=lambda pair: -pair[1])
     worst = [(name, n) for name, n in by_label if n >= 0.5][: len(document["entries"])]
     if worst:
-        lines += ["", "wrong  label", *(f"{n:>5.0f}  {name}" for name, n in worst)]
+        lines += ["", "estimated number of wrong labels, listed or not", *(f"{n:>5.0f}  {name}" for name, n in worst)]
     if "output" in document:
         lines += ["", f"saved {pluralize(n_wrong, 'suspicious label')} to {document['output']}"]
     return "\n".join(lines)

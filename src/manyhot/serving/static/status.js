@@ -1,6 +1,6 @@
 // What both pages say of the service: a sentence while it is waited for, a problem, and the form that asks for a token.
 
-import { Problem, useToken } from "/static/api.js";
+import { hasToken, Problem, useToken } from "/static/api.js";
 
 export const at = (id) => document.getElementById(id);
 
@@ -10,10 +10,11 @@ export function notice(words) {
 }
 
 export function trouble(error) {
-  const place = at("problem");
-  place.hidden = !error;
-  place.textContent = error ? error.message : "";
-  if (error instanceof Problem && error.status === 401) {
+  const place = at("problem"), asks = error instanceof Problem && error.status === 401;
+  const words = error && (!asks || hasToken()) ? error.message : ""; // the form says enough before a token is typed
+  place.hidden = !words;
+  place.textContent = words;
+  if (asks) {
     at("sign-in").hidden = false;
     at("token").focus();
   }
