@@ -238,6 +238,13 @@ def test_broken_tables_are_refused(running, name):
     assert "received" not in answer.error["message"]
 
 
+def test_a_table_without_line_breaks_is_what_curl_makes_of_one(running):
+    body = songs(3).write_csv().replace("\n", "").encode()
+    answer = running.ask("POST", "/predict", body, content_type="text/csv")
+    assert answer.status == 422
+    assert "--data-binary" in answer.error["message"]
+
+
 def test_a_table_can_be_asked_for_thresholds_and_reasons(running):
     body = songs(3, seed=4).write_csv().encode()
     answer = running.ask(

@@ -168,9 +168,12 @@ def _labels(page: Mapping[str, Any]) -> str:
 def _data(page: Mapping[str, Any]) -> list[str]:
     data, origin = page["report"]["data"], page["provenance"]["training"] or {}
     facts = [f"{data['rows_total']} rows, {data['labels']} labels, {data['cardinality']:.2f} labels per row"]
-    kinds = ", ".join(f"{count} {kind}" for kind, count in page["data"]["columns"]["kinds"])
+    columns = page["data"]["columns"]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in columns["kinds"])
     if kinds:
-        facts.append(f"Columns: {kinds}")
+        named = ", ".join(f"{_escape(name)} ({kind})" for name, kind in columns["used"][:MAX_NAMED])
+        n_more = columns["n_used"] - MAX_NAMED
+        facts.append(f"Columns: {kinds}. {named}{f' and {n_more} more' if n_more > 0 else ''}")
     file = origin.get("file")
     if file:
         checksum = f", SHA-256 `{file['sha256']}`" if file["sha256"] else ""

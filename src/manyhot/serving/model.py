@@ -202,6 +202,13 @@ class ServedModel:
     def _check_first_line(self, content: bytes) -> None:
         first_line = content[: max(content.find(b"\n"), 0) or len(content)]
         n_columns = 1 + max(first_line.count(delimiter) for delimiter in (b",", b";", b"\t", b"|"))
+        if n_columns > len(self.columns) + 1 and not {10, 13} & set(content):
+            raise ApiError(
+                422,
+                "is one line, expected a header and a line for each row; curl keeps line breaks with --data-binary, not "
+                "with -d",
+                argument="body",
+            )
         max_columns = 2 * len(self.columns) + self.limits.max_columns
         if n_columns > max_columns:
             raise ApiError(422, f"has {n_columns} columns, expected at most {max_columns}", argument="body")

@@ -39,7 +39,11 @@ def read_form(served: ServedModel, body: bytes, content_type: str) -> tuple[list
     known = [column["name"] for column in served.columns if column["type"] == "image"]
     for name in files:
         if name not in known:
-            expected = f"the model's images are {known}" if known else "the model takes no images"
+            expected = (
+                f"the model's images are {known}"
+                if known
+                else "the model takes no images; send a table as the body, of type text/csv"
+            )
             hint = did_you_mean(name, known)
             raise ApiError(422, f"there is a file {shorten(name)}, but {expected}{hint}", argument="body")
     n_rows = max(map(len, files.values()), default=0)

@@ -323,7 +323,11 @@ def test_coarse_columns_make_a_note_of_conflicts():
 
 def test_facts_are_the_numbers_of_the_targets():
     labels = [["a", "b"], ["a"], [], ["a", "b", "c"], None]
-    facts = check_data(None, labels, n_folds=2).facts
+    found = check_data(None, labels, n_folds=2)
+    assert "1 row without labels; 20.0% of the targets unknown; 1 row without any known target" in " ".join(
+        str(found).split()
+    )
+    facts = found.facts
     assert (facts["rows"], facts["labels"], facts["rows_without_labels"], facts["rows_unknown"]) == (5, 3, 1, 1)
     assert facts["label_set_sizes"] == [1, 1, 1, 1]
     assert [row["support"] for row in facts["per_label"]] == [3, 2, 1]

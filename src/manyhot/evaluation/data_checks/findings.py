@@ -205,6 +205,8 @@ def _headline(facts: Mapping[str, Any]) -> str:
     clauses.append(f"{pluralize(facts['rows_without_labels'], 'row')} without labels")
     if facts["unknown_share"] > 0:
         clauses.append(f"{100 * facts['unknown_share']:.1f}% of the targets unknown")
+    if facts["rows_unknown"]:
+        clauses.append(f"{pluralize(facts['rows_unknown'], 'row')} without any known target")
     sizes = [(size, rows) for size, rows in enumerate(facts["label_set_sizes"]) if rows]
     lines = [wrap("; ".join(clauses) + ".")]
     if sizes:
