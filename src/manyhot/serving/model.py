@@ -205,8 +205,8 @@ class ServedModel:
         if n_columns > len(self.columns) + 1 and not {10, 13} & set(content):
             raise ApiError(
                 422,
-                "is one line, expected a header and a line for each row; curl keeps line breaks with --data-binary, but "
-                "not with -d",
+                "is one line, expected a header and a line for each row; curl keeps line breaks with --data-binary, "
+                "but not with -d",
                 argument="body",
             )
         max_columns = 2 * len(self.columns) + self.limits.max_columns
