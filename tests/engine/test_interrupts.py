@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from manyhot.engine.daemon_pool import DaemonPool
+from manyhot.engine.daemon_pool import DaemonPool, result_of
 
 SECONDS = 2.0  # until Python has control again
 EXIT_SECONDS = 5.0  # until the process has ended, too; an epoch of these trainings takes several times as long
@@ -125,3 +125,31 @@ def test_an_error_of_a_call_is_raised_where_its_result_is_asked_for():
     assert futures[1].result() == 7
     with pytest.raises(LookupError, match="of a call"):
         futures[0].result()
+
+
+def test_a_wait_ends_where_a_library_has_the_system_resume_it():
+    """As polars does: its handler of SIGINT makes the system go on with what it interrupted."""
+    code = """
+import os, signal, threading, time
+from manyhot.engine.daemon_pool import DaemonPool, result_of
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.siginterrupt(signal.SIGINT, False)
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    with DaemonPool(1) as pool:
+        result_of(pool.submit(time.sleep, 60))
+except KeyboardInterrupt:
+    print(time.monotonic() - start)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert float(done.stdout) < 5, done.stderr
+
+
+def test_a_call_that_raises_is_told():
+    with pytest.raises(TimeoutError, match="of the call"), DaemonPool(1) as pool:
+        result_of(pool.submit(raise_timeout))
+
+
+def raise_timeout():
+    raise TimeoutError("of the call")

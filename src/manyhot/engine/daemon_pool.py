@@ -9,12 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
+WAIT_SECONDS = 0.2
+"""After which a wait begins anew: Python handles Ctrl-C between two waits. One without an end is resumed where some
+library has put its own signal handler in place, as polars does."""
 EXIT_SECONDS = 0.1  # that the end of the process waits for calls that were abandoned
 INTERRUPTED = 130  # exit code of a process that ends while an abandoned call still runs, as after Ctrl-C
 
@@ -70,6 +73,13 @@ class DaemonPool:
         else:
             atexit.register(_leave, getattr(error, "exit_code", INTERRUPTED))  # the last one is called first
             _abandoned[:] = [thread for thread in (*_abandoned, *self._threads) if thread.is_alive()]
+
+
+def result_of(future: Future) -> Any:
+    """What a call returned, when it is done; Ctrl-C ends the wait."""
+    while not future.done():
+        wait([future], timeout=WAIT_SECONDS)
+    return future.result()
 
 
 def _leave(exit_code: int) -> None:

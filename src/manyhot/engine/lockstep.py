@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.backend import use_dtype
-from manyhot.engine.daemon_pool import DaemonPool
+from manyhot.engine.daemon_pool import DaemonPool, result_of
 from manyhot.engine.device_data import DeviceData
 from manyhot.engine.ensemble import TrainingResult
 from manyhot.engine.followed import Epoch, FollowedProgress
@@ -99,7 +99,7 @@ class LockstepTrainer(Trainer):
                         for chunk, rows in zip(running, data, strict=True)
                     ]
                     for future in futures:
-                        future.result()
+                        result_of(future)
                     del futures, data
                     is_over = all(chunk.is_stopped for chunk in running)
                     if followed is not None and (is_over or (number + 1) % n_calls == 0):

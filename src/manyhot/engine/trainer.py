@@ -22,7 +22,7 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.engine import ensemble
 from manyhot.engine.augmentation import make_augmentation
-from manyhot.engine.daemon_pool import DaemonPool
+from manyhot.engine.daemon_pool import DaemonPool, result_of
 from manyhot.engine.device_data import DeviceData, EncodedRows, bucket, pad_indices
 from manyhot.engine.devices import select_devices, warn_of_platform
 from manyhot.engine.embedding_bags import max_entries
@@ -173,7 +173,7 @@ class Trainer:
             futures = [pool.submit(work, number) for number in range(len(self.chunks))]
             try:
                 for future in futures:
-                    future.result()
+                    result_of(future)
             finally:
                 self.is_cancelled.set()
         return self._result()

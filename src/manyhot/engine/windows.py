@@ -16,6 +16,7 @@ from manyhot.backend import jax, use_dtype
 from manyhot.config.losses import LOSS_SPECS
 from manyhot.config.runtime import RuntimeConfig
 from manyhot.config.training import TrainingConfig
+from manyhot.engine.daemon_pool import result_of
 from manyhot.engine.device_data import DeviceData, MemberSplits
 from manyhot.engine.ensemble import NetworkFactory, ProgressCallback, TrainingResult
 from manyhot.engine.job import Snapshots, TrainingJob
@@ -59,7 +60,7 @@ class Windows:
         with ThreadPoolExecutor(1, thread_name_prefix="window") as loader:
             pending = [loader.submit(self.load, *place) for place in islice(places, 1)]
             while pending:
-                window = pending.pop().result()
+                window = result_of(pending.pop())
                 pending = [loader.submit(self.load, *place) for place in islice(places, 1)]
                 yield window
 

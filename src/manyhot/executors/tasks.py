@@ -12,6 +12,7 @@ from manyhot.errors import ManyhotError, ManyhotWarning
 from manyhot.executors.pools import Pool, open_pool
 from manyhot.executors.work import FileHandle, Handle, Work, run_task
 
+WAIT_SECONDS = 1.0  # after which a wait begins anew
 MAX_TRIES = 10  # times that a task is begun at most while its workers die
 
 
@@ -75,7 +76,8 @@ class _Loop:
             if self.is_broken:
                 yield from self._run_here()
                 return
-            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            # in slices, between which Ctrl-C is heeded whatever handler a library has put in place
+            for future in wait(self.running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED).done:
                 number = self.running.pop(future)
                 try:
                     outcome = future.result()

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from manyhot.backend import jax, use_dtype
 from manyhot.config.training import TrainingConfig
-from manyhot.engine.daemon_pool import DaemonPool
+from manyhot.engine.daemon_pool import DaemonPool, result_of
 from manyhot.engine.device_data import DeviceData, FlatNonzeros, bucket, flatten_csr, lay_out, pad_rows
 from manyhot.engine.embedding_bags import init_table, max_entries
 from manyhot.engine.ensemble import NetworkFactory, Progress, ProgressCallback
@@ -185,7 +185,7 @@ class _ExtremeTrainer:
         args = (self.state, jax.device_put(step_range, self.device), self.data, self.lists)
         if self.program is None:
             with DaemonPool(1) as pool:  # with very many labels it takes long, and an interrupt does not wait for it
-                self.program = pool.submit(self._compile, args).result()
+                self.program = result_of(pool.submit(self._compile, args))
         started = time.perf_counter()
         self.state, sums = self.program(*args)
         sums = jax.device_get(sums)
