@@ -172,7 +172,7 @@ def test_a_function_that_builds_a_network_travels():
 
 def test_killed_workers_change_nothing(here, folds_here):
     X, y = rows()
-    with killing_workers([2.5]) as killed:
+    with killing_workers([1.0]) as killed:
         found = MultiLabelClassifier(**SETTINGS, executor="processes:2").fit(X, y)
     assert_same_models(found, here)
     with killing_workers([0.3, 1.0]) as killed_later:
