@@ -12,7 +12,7 @@ from PIL import Image
 from manyhot import MultiLabelClassifier
 from manyhot.cli.jobs.prediction_writer import open_writer
 from manyhot.errors import OutputError
-from tests.cli.conftest import songs
+from tests.cli.conftest import SMALL, songs
 from tests.fixtures.image_files import moods
 from tests.fixtures.scenes import LABELS, scenes
 
@@ -281,3 +281,16 @@ def test_a_parquet_file_that_cannot_be_written_to_its_end(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_file_that_a_model_was_trained_on_is_spared(manyhot, tmp_path):
+    content = songs().write_csv().encode()
+    rows, new = put(tmp_path, "rows.csv", content), put(tmp_path, "new.csv", songs(5, seed=1).write_csv())
+    model = tmp_path / "m.manyhot"
+    assert manyhot("train", rows, *ROWS, *SMALL, "--quiet", "-o", model).code == 0
+    done = manyhot("predict", model, new, "-o", rows)
+    assert_refused(done, "--output", rows, "would overwrite the file that the model was trained on")
+    assert rows.read_bytes() == content
+    rows.write_bytes(content + b"\n")  # another file of the same name
+    assert manyhot("predict", model, new, "-o", rows, "--quiet").code == 0

@@ -63,3 +63,15 @@ def test_a_wrong_space_is_told_before_the_file_is_read(manyhot, tmp_path):
     done = manyhot("tune", path, "--labels", "a", "--space", "learning_rate")
     assert done.code == 2
     assert "--space" in done.err
+
+
+def test_a_search_that_is_interrupted_names_its_journal(manyhot, monkeypatch, table, tmp_path):
+    journal = tmp_path / "search.jsonl"
+
+    def run(**arguments):
+        arguments["journal"].write_text("{}\n")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("manyhot.cli.jobs.tune.run", run)
+    done = manyhot("tune", table, "--labels", "mood_*", "--journal", journal)
+    assert (done.code, done.err) == (130, f"manyhot: interrupted; {journal} was written\n")

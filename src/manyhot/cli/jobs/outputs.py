@@ -14,6 +14,7 @@ from manyhot.data.readers import ReadOptions
 from manyhot.data.readers.column_types import IMAGE_NAME
 from manyhot.data.readers.input_files import list_input_files
 from manyhot.errors import InputError
+from manyhot.models.origin import Origin, file_checksum
 from manyhot.persistence.container import begins_as_bundle
 
 Input = tuple[str, Path]  # what a file holds, in words, and where it is
@@ -40,6 +41,19 @@ def refuse_overwriting(
             flag, output = existing[identity]
             also = "" if str(output) == str(path) else f" ({path})"
             raise InputError(f"would overwrite {description}{also}; choose another name", file=output, argument=flag)
+
+
+def refuse_training_file(output: Path | None, origin: Origin | None) -> None:
+    """Refuse an output that is the file, by its content, that the model was trained on."""
+    file = None if origin is None else origin.file
+    if output is None or file is None or file.sha256 is None or not output.is_file():
+        return
+    if output.stat().st_size == file.n_bytes and file_checksum(output) == file.sha256:
+        raise InputError(
+            "would overwrite the file that the model was trained on; choose another name",
+            file=output,
+            argument="--output",
+        )
 
 
 def holds_other(output: Path, is_ours: Callable[[Path], bool]) -> bool:

@@ -12,7 +12,13 @@ from manyhot.cli.jobs import bulk, segmentation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.image_output import image_options, refuse_plots
 from manyhot.cli.jobs.input_tables import list_tables
-from manyhot.cli.jobs.outputs import check_json_lines, existing_plots, model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import (
+    check_json_lines,
+    existing_plots,
+    model_inputs,
+    refuse_overwriting,
+    refuse_training_file,
+)
 from manyhot.cli.jobs.prediction_writer import JSON_DOCUMENT, check_suffix, write_predictions
 from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.cli.jobs.row_predictor import PredictionSettings, row_predictor
@@ -82,6 +88,7 @@ def predict_one(
     outputs["--plots"] = existing_plots(plots)
     inputs = model_inputs(bundle, (file, read_options), text=None if text is None else Path(text))
     refuse_overwriting(outputs, inputs, list_input_images(file, read_options))
+    refuse_training_file(output, getattr(classifier.model_, "origin", None))
     if is_segmentation:
         model: Any = classifier.model_
         if settings.explain:
