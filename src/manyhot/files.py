@@ -89,11 +89,17 @@ def _finish(temporary: Path, target: Path, is_made: bool) -> None:
     try:
         os.unlink(temporary)
     except FileNotFoundError:
-        noted = _NOTED.get()
-        if is_made and noted is not None:
-            noted.append(target)
+        if is_made:
+            note_write(target)
     except OSError:
         pass
+
+
+def note_write(path: Path) -> None:
+    """Note for `noted_writes` that a file was written."""
+    noted = _NOTED.get()
+    if noted is not None:
+        noted.append(path)
 
 
 @contextmanager

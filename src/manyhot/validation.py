@@ -15,7 +15,7 @@ from typing import Any
 from manyhot.errors import InputError
 
 MIN_PART = 3
-"""Letters of a part of a name that is enough to suggest the name."""
+"""The fewest letters of a name's part that suggest the name."""
 
 
 def _single(named: dict[str, Any]) -> tuple[str, Any]:

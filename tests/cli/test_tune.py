@@ -8,6 +8,7 @@ import pytest
 from manyhot import load
 from manyhot.cli.jobs.tune import parse_space_flags
 from manyhot.errors import InputError
+from manyhot.estimators.search.journal import Journal
 from tests.cli.conftest import songs
 
 QUICK = ["--n-members", "2", "--n-folds", "2", "--epochs", "2", "--hidden-layer-sizes=8", "--quiet"]
@@ -69,7 +70,7 @@ def test_a_search_that_is_interrupted_names_its_journal(manyhot, monkeypatch, ta
     journal = tmp_path / "search.jsonl"
 
     def run(**arguments):
-        arguments["journal"].write_text("{}\n")
+        Journal(arguments["journal"], {})
         raise KeyboardInterrupt
 
     monkeypatch.setattr("manyhot.cli.jobs.tune.run", run)

@@ -41,8 +41,6 @@ def command(
                 except KeyboardInterrupt as interrupt:  # of which Typer would say nothing
                     own_folders = {cache_folder(), arguments.get("checkpoint")}
                     outputs = [path for path in noted if own_folders.isdisjoint(path.parents)]
-                    journal = arguments.get("journal")  # which grows line by line
-                    outputs += [journal] if journal is not None and journal.is_file() else []
                     raise StoppedError(interrupt, describe_written(outputs)) from None
 
         app.command(name, cls=HelpCommand, epilog=epilog)(expand_flags(declared, run, excluded))

@@ -106,7 +106,7 @@ def _read_cells(
     raw: list[Any] = []
     words: dict[int, str] = {}
     uncertain: list[int] = []
-    n_split = 0
+    n_split = n_empty = 0
     for i, cell in enumerate(cells):
         if not isinstance(cell, str):
             raw.append(_plain(cell))
@@ -115,6 +115,7 @@ def _read_cells(
         value: Any = NOT_NOTATION
         if not text:
             value = []
+            n_empty += 1
         elif len(text) <= _LONGEST_WORD and text.lower() in UNKNOWN_WORDS:
             words[i], value = text, None
         elif text[-1] in CLOSERS:
@@ -133,15 +134,21 @@ def _read_cells(
     if sep is not None and n_split and not set(sep) <= set("<> "):
         for i in uncertain:  # brackets that only some cells have belong to the names
             raw[i] = split_delimited(cells[i].strip(), sep)
-    notes = (*_note_separators(cells, sep, column), *_note_empty(cells, column))
+    notes = (*_note_separators(cells, sep, column), *_note_empty(n_empty, column))
     return raw, (*_resolve_words(raw, words, names, column), *notes)
 
 
 def _note_separators(cells: list[Any], sep: str | None, column: str | None) -> tuple[str, ...]:
     """A note where no cell has the separator, and many have another one."""
-    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
-    if sep is None or not texts or any(sep in text or text[-1] in CLOSERS for text in texts):
+    if sep is None:
         return ()
+    texts = []
+    for cell in cells:
+        text = cell.strip() if isinstance(cell, str) else ""
+        if text and (sep in text or text[-1] in CLOSERS):
+            return ()
+        if text:
+            texts.append(text)
     counts = {other: sum(other in text for text in texts) for other in _SEPARATORS if other != sep}
     other, n = max(counts.items(), key=lambda pair: pair[1])
     if n < max(2, _SHARE_SEPARATED * len(texts)):
@@ -150,10 +157,9 @@ def _note_separators(cells: list[Any], sep: str | None, column: str | None) -> t
     return (f"no cell{place} has the separator {sep!r}, but {n} have {other!r}; was --sep {other!r} meant?",)
 
 
-def _note_empty(cells: list[Any], column: str | None) -> tuple[str, ...]:
-    """A note on empty cells of a file."""
-    n = 0 if column is None else sum(isinstance(cell, str) and not cell.strip() for cell in cells)
-    if not n:
+def _note_empty(n: int, column: str | None) -> tuple[str, ...]:
+    """A note on n empty cells of a file."""
+    if column is None or not n:
         return ()
     cells_were = "1 empty cell was" if n == 1 else f"{n} empty cells were"
     return (f"{cells_were} read as no label in column {column!r}; write ? where the labels are not known",)

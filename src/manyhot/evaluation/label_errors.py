@@ -93,8 +93,13 @@ class LabelErrors:
             for k in range(min(len(self), ROWS_SHOWN))
         ]
         headings = (
-            *("row", "id", "label", "marked", "predicted"),
-            *("given its other labels", "probability of being wrong"),
+            "row",
+            "id",
+            "label",
+            "marked",
+            "predicted",
+            "given its other labels",
+            "probability of being wrong",
         )
         return section(
             paragraph(

@@ -50,7 +50,7 @@ COMPLETE, PRUNED, DIVERGED = STATES = ("complete", "pruned", "diverged")
 MIN_LOSSES = 4
 """Trials whose losses are compared, at least."""
 KEPT_SHARE = 1 / 3
-"""Trials that are trained whole: those whose first members are among so many of the best so far."""
+"""Share of trials that are trained whole: those whose first members have the lowest losses so far."""
 PILOT_SHARE = 0.75
 """Where the first members are more than this share of all, sparing the rest gains little, and nothing is pruned."""
 GROUP_BYTES = 2**29

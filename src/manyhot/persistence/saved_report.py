@@ -133,9 +133,12 @@ def _config(value: Any) -> bool:
     return value == {} or (_TRAINED_CONFIG if is_trained else _DECIDED_CONFIG)(value)
 
 
+_BOTH_FIGURES = _fields({"decision": _FIGURES, "fixed": _FIGURES})
+
+
 def _metrics(value: Any) -> bool:
     """The same metrics of the decisions and of those at 0.5."""
-    return _fields({"decision": _FIGURES, "fixed": _FIGURES})(value) and set(value["decision"]) == set(value["fixed"])
+    return _BOTH_FIGURES(value) and set(value["decision"]) == set(value["fixed"])
 
 
 _PIXELS = _fields({"from": _text, "labels": _LABELS}, {"images": _count}, rest=_number)

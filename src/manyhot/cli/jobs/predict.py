@@ -88,7 +88,7 @@ def predict_one(
     outputs["--plots"] = existing_plots(plots)
     inputs = model_inputs(bundle, (file, read_options), text=None if text is None else Path(text))
     refuse_overwriting(outputs, inputs, list_input_images(file, read_options))
-    refuse_training_file(output, getattr(classifier.model_, "origin", None))
+    refuse_training_file(output, classifier.model_.origin)
     if is_segmentation:
         model: Any = classifier.model_
         if settings.explain:

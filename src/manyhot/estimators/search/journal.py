@@ -11,6 +11,7 @@ from typing import Any
 from manyhot.config.fields import json_value
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.search.trial import Trial
+from manyhot.files import note_write
 
 HEAD = "manyhot-search"
 FORMAT = 1
@@ -108,5 +109,6 @@ class Journal:
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
+            note_write(self.path)
         except OSError as error:
             raise OutputError(f"{self.path} could not be written: {error.strerror}") from None

@@ -36,7 +36,8 @@ class TextModelSettings:
         if not isinstance(spec, Mapping) or set(spec) != set(cls.__dataclass_fields__):
             raise InputError(f"a text model is described otherwise than by {validation.shorten(spec)}")
         pools, prompt = spec["pools"], spec["prompt"]
-        if not isinstance(pools, list) or len(pools) > len(_POOL) or not all(pool in list(_POOL) for pool in pools):
+        are_names = isinstance(pools, list) and all(isinstance(pool, str) and pool in _POOL for pool in pools)
+        if not are_names or len(pools) > len(_POOL):
             raise InputError(f"got {validation.shorten(pools)}, expected some of {', '.join(_POOL)}", argument="pools")
         if not isinstance(prompt, str) or len(prompt) > MAX_PROMPT:
             raise InputError(f"expected a text of at most {MAX_PROMPT} characters", argument="prompt")

@@ -127,12 +127,13 @@ function showRows(page) {
   const cards = new Map();
   const titles = new Map();
   const chosenPair = el("p", { id: "error-pair", hidden: true });
+  const kinds = KINDS.filter(([key]) => key !== "without_prediction" || page.predictions.n_rows_without);
   let kind = "all", label = null, pair = null, isWhole = false;
   const show = () => {
     chosenPair.hidden = pair === null;
     const rows = rankedRows(page, label);
     const totals = errorTotals(page, label);
-    for (const [key, title, icon] of KINDS.filter(([one]) => titles.has(one))) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
+    for (const [key, title, icon] of kinds) titles.get(key).textContent = ` ${icon} ${title}${totals[key] === null ? "" : ` (${whole(totals[key])})`}`;
     const filtered = rows.filter((entry) => kind in entry.weights).sort((a, b) => b.weights[kind] - a.weights[kind] || a.row - b.row);
     const found = pair === null ? filtered : pair.worst.map((row) => ({ row }));
     const shown = isWhole ? found : found.slice(0, SHOWN);
@@ -144,10 +145,12 @@ function showRows(page) {
     const total = pair !== null ? pair.rows : kind === "all" ? totals.false_positives + totals.false_negatives : totals[kind];
     const noun = pair !== null ? "such rows" : NOUNS[kind];
     const kept = pair === null ? keptErrors(page, kind, label) : pair.worst.length;
-    const marked = kind === "all" && pair === null && rows.some((entry) => "label_errors" in entry.weights) ? ", and all with a suspicious label that it keeps" : "";
-    const which = kept < (total ?? 0) ? `the page has ${kind === "without_prediction" ? "" : "those with the worst "}${whole(kept)} of ${whole(total)} ${noun}${of}${marked}` : total === null ? "" : `${whole(total)} ${noun}${of} in all`;
-    const order = kind === "without_prediction" ? "those with most labels first" : "the worst first";
-    count.textContent = found.length ? `Showing ${whole(shown.length)} of ${counted(found.length, "row")}, ${order}${which && `: ${which}`}.` : "No rows.";
+    const hasSuspects = kind === "all" && pair === null && rows.some((entry) => "label_errors" in entry.weights);
+    const [order, worst] = kind === "without_prediction" ? ["those with most labels first", ""] : ["the worst first", "those with the worst "];
+    let which = "";
+    if (total !== null) which = `: ${whole(total)} ${noun}${of} in all`;
+    if (kept < total) which = `: the page has ${worst}${whole(kept)} of ${whole(total)} ${noun}${of}${hasSuspects ? ", and all with a suspicious label that it keeps" : ""}`;
+    count.textContent = found.length ? `Showing ${whole(shown.length)} of ${counted(found.length, "row")}, ${order}${which}.` : "No rows.";
     more.hidden = shown.length === found.length;
     more.textContent = `Show ${whole(found.length - shown.length)} more`;
   };
@@ -174,7 +177,7 @@ function showRows(page) {
     el("p", {}, `${page.rows.row_names}${basis}${hasContents ? "" : hint}`, hasContents || page.file ? null : [el("code", {}, `manyhot report ${quoted(page.model ?? "MODEL.manyhot")} FILE`), "."]),
     suspicionsIntroduction(page),
     el("p", { class: "filter" }, el("label", { for: "error-label" }, "Errors of"), select),
-    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), KINDS.filter(([key]) => key !== "without_prediction" || page.predictions.n_rows_without).map(([key, title]) => choice(key, title))),
+    el("fieldset", { class: "choices" }, el("legend", {}, "Show"), choice("all", "All errors"), kinds.map(([key, title]) => choice(key, title))),
     chosenPair,
     count,
     list,
