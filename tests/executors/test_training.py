@@ -172,10 +172,10 @@ def test_a_function_that_builds_a_network_travels():
 
 def test_killed_workers_change_nothing(here, folds_here):
     X, y = rows()
-    with killing_workers([1.0]) as killed:
+    with killing_workers([0.05]) as killed:
         found = MultiLabelClassifier(**SETTINGS, executor="processes:2").fit(X, y)
     assert_same_models(found, here)
-    with killing_workers([0.3, 1.0]) as killed_later:
+    with killing_workers([0.05, 1.0]) as killed_later:
         found = cross_validate(MultiLabelClassifier(**SETTINGS, executor="processes:2"), X, y, n_splits=3, n_repeats=1)
     assert_same_folds(found, folds_here)
     assert killed + killed_later

@@ -264,6 +264,10 @@ def test_words_beside_figures_follow_the_thresholds(page):
     assert "expect these on new rows" in page.locator("#all-labels .basis").inner_text()
 
 
+NEXT_PICTURE = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""Waits for the table, which follows thresholds of all labels when the screen shows its next picture."""
+
+
 @pytest.mark.parametrize("bound", ["0", "0.5", "0.9", "1"])
 def test_a_precision_of_few_rows_is_told(page, made, bound):
     for label in NAMES:
@@ -276,6 +280,7 @@ def test_a_precision_of_few_rows_is_told(page, made, bound):
     page.locator("#reset-all").click()
     page.locator("#preset-all-precision-bound").fill(bound)
     page.locator("#preset-all-precision").click()
+    page.evaluate(NEXT_PICTURE)
     few = []
     for j in page.locator("tr.moved").evaluate_all("all => all.map((one) => Number(one.dataset.label))"):
         threshold = float(page.locator(f'tr[data-label="{j}"] td.threshold data').get_attribute("value"))
