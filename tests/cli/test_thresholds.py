@@ -91,6 +91,21 @@ def test_a_change_shows_what_it_replaces_can_be_tried_and_undone(manyhot, bundle
 
 
 @pytest.mark.slow
+def test_what_decides_single_labels_is_said(manyhot, bundle):
+    shown = manyhot("thresholds", bundle, "--min-recall", "mood_sad=0.9", "--min-recall", "mood_fast=0.9")
+    assert "decision auto, except mood_sad, mood_fast: recall (min_recall 0.9)" in " ".join(shown.out.split())
+    assert f"to undo: manyhot thresholds {bundle} --undo" in shown.out
+    undone = manyhot("thresholds", bundle, "--undo").out
+    assert "except" not in undone
+    assert f"to bring the change back: manyhot thresholds {bundle} --undo" in undone
+    by_hand = " ".join(manyhot("thresholds", bundle, "--set", "mood_sad=1", "--min-labels", "1").out.split())
+    assert "decision auto, thresholds set by hand" in by_hand
+    assert "every row is decided by those shown" in by_hand
+    assert "Never predicted: mood_sad." in by_hand
+    assert "labels per row: at least 1 Rows without a label above its threshold get their most probable" in by_hand
+
+
+@pytest.mark.slow
 def test_another_file_can_take_the_change(manyhot, bundle, tmp_path):
     before = bundle.read_bytes()
     other = tmp_path / "other.manyhot"

@@ -8,8 +8,10 @@ import pytest
 from manyhot import MultiLabelClassifier, load
 from manyhot.data.labels import LabelSpace
 from manyhot.data.samples import Samples
+from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
-from manyhot.decisions.thresholds import DECISIONS
+from manyhot.decisions.policy import fit_policy, placeholder_row
+from manyhot.decisions.thresholds import DECISIONS, Thresholds, build
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import compute_metrics
 from manyhot.models import decision_updates
@@ -93,7 +95,7 @@ def test_thresholds_by_hand_are_answered_by_kept_and_reported(model, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["precision", "recall"])
-def test_a_rate_for_some_labels_leaves_the_others_alone(model, name):
+def test_a_rate_for_some_labels_leaves_the_others_alone(model, name, tmp_path):
     before = model.thresholds_
     model.tune_thresholds(name, **{f"min_{name}": 0.85})
     of_all = model.thresholds_
@@ -102,16 +104,64 @@ def test_a_rate_for_some_labels_leaves_the_others_alone(model, name):
     assert model.thresholds_ == before | {"day": of_all["day"], "car": of_all["car"]}
     assert of_all["day"] != before["day"]
     report = model.report_.to_dict()
-    assert report["scores"]["is_tuned_here"]
+    assert not report["scores"]["is_tuned_here"]
+    own = model.model_.policy.exceptions["day"].describe().removeprefix("Decision: ")
+    assert report["policy"]["meaning"].endswith(f"Except day, car: decision: {own}")
     evidence, column = model.model_.evidence, NAMES.index("day")
     predicted = decision_updates.calibrated_scores(model.model_)[:, column] >= model.thresholds_["day"]
     positive = evidence.targets.values[:, column]
     assert (predicted & positive).sum() >= 0.85 * (predicted if name == "precision" else positive).sum() > 0
     with pytest.raises(InputError, match="did you mean 'night'"):
         model.tune_thresholds(name, **{f"min_{name}": {"nigth": 0.9}})
+    model.save(tmp_path / "m.manyhot")
+    again = load(tmp_path / "m.manyhot")
+    assert again.report_.to_dict() == report
+    decision_updates.set_rules(again.model_, again.model_.policy.rules)  # measured anew
+    assert again.report_.to_dict()["labels"] == report["labels"]
+    model.set_thresholds({"day": 0.5})
+    assert list(model.model_.policy.exceptions) == ["car"]
+    assert "Except car" in model.report_.to_dict()["policy"]["meaning"]
+    assert model.report_.to_dict()["scores"]["is_tuned_here"]
     model.tune_thresholds("top_k", k=1)
+    assert not model.model_.policy.exceptions
     with pytest.raises(InputError, match="no thresholds"):
         model.tune_thresholds(name, **{f"min_{name}": {"day": 0.85}})
+
+
+@pytest.mark.slow
+def test_the_threshold_of_one_label_is_measured_on_rows_that_did_not_choose_it(model):
+    evidence, config, j = model.model_.evidence, model.model_.config, NAMES.index("day")
+    model.tune_thresholds("precision", min_precision={"day": 0.85})
+    rows, by_hand = evidence.unique_scores(), np.zeros(evidence.targets.n_samples, dtype=bool)
+    folds = stratified_folds(rows.targets, 2, config.random_state)
+    for fold in range(2):
+        policy = fit_policy(config, model.model_.labels, rows.take(np.flatnonzero(folds != fold)), False)
+        train = rows.take(np.flatnonzero(folds != fold))
+        repeated = np.repeat(np.arange(len(train.raw)), train.counts)
+        alone = build("precision", {"min_precision": 0.85})
+        alone.fit(policy.calibrate(train.raw)[repeated][:, [j]], train.targets.take(repeated).select_labels([j]))
+        decided = alone.apply(policy.calibrate(rows.raw)[:, [j]])[:, 0]
+        by_hand |= ((folds == fold) & decided)[rows.inverse]
+    row = next(row for row in model.report_.to_dict()["labels"] if row["label"] == "day")
+    positive = evidence.targets.values[:, j]
+    assert row["predicted"] == by_hand.sum()
+    assert row["recall"] == pytest.approx((by_hand & positive).sum() / positive.sum())
+    model.tune_thresholds("f1_macro")
+    assert not model.model_.policy.exceptions
+
+
+@pytest.mark.slow
+def test_a_rate_for_one_label_where_the_others_stayed_at_one_half(model):
+    config = model.model_.config
+    halves = build("auto").fit(*placeholder_row(len(NAMES)))
+    halves = halves.with_thresholds(Thresholds(np.full(len(NAMES), 0.5)))
+    decision_updates.replace_policy(model.model_, model.model_.policy.with_decision(halves), config)
+    before = {row["label"]: row for row in model.report_.to_dict()["labels"]}
+    model.tune_thresholds("recall", min_recall={"day": 0.9})
+    after = {row["label"]: row for row in model.report_.to_dict()["labels"]}
+    assert model.thresholds_["day"] != 0.5
+    for label in set(NAMES) - {"day"}:
+        assert after[label] == before[label]
 
 
 @pytest.mark.slow

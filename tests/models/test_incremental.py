@@ -144,7 +144,7 @@ def test_weights_settings_and_precision_go_along():
     fitted.set_thresholds({"sad": 0.9})
     fitted.add_labels(X, Y[["loud"]], epochs=3)
     np.testing.assert_array_equal(np.sort(fitted.model_.evidence.rows.weights), np.sort(weights))
-    assert "did not go along" in " ".join(fitted.report_.to_dict()["notes"])
+    assert "were not carried over" in " ".join(fitted.report_.to_dict()["notes"])
     assert fitted.fit(X, Y).labels_ == ("sad", "quiet", "loud")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from manyhot.decisions.calibration import Calibration
 from manyhot.decisions.guarantees import Guarantee
 from manyhot.decisions.rules.rules import BoundRules, Rules
 from manyhot.errors import InputError
+from manyhot.validation import join_names
 
 # Parts for the report's own maps and thresholds; many parts hedge against a bad threshold, which flatters
 REPORT_FOLDS = 2
@@ -38,6 +39,8 @@ class DecisionPolicy:
     guarantee: Guarantee | None = None  # used instead of `decision`; knows no rules
     is_manual: bool = False  # thresholds were set by hand
     taxonomy: tuple[tuple[str, str], ...] = ()  # pairs (child, parent) that scores and decisions keep
+    # label -> decision that chose its threshold alone; `decision` has these thresholds too
+    exceptions: Mapping[str, threshold_module.Decision] = field(default_factory=dict)
     hierarchy: Hierarchy | None = field(init=False, repr=False, compare=False)  # the taxonomy on the columns
     _bound: BoundRules = field(init=False, repr=False, compare=False)
 
@@ -63,6 +66,17 @@ class DecisionPolicy:
         """Whether decisions are what thresholds alone say, without rules and taxonomy."""
         return self._bound.rules.is_empty
 
+    @property
+    def is_one_half(self) -> bool:
+        """Whether the decision looked for thresholds and stayed at 0.5, labels with a decision of their own aside."""
+        if not self.exceptions or self.decision.thresholds is None:
+            return self.decision.is_one_half
+        values = [
+            0.5 if name in self.exceptions else value
+            for name, value in self.decision.thresholds.to_dict(self.space).items()
+        ]
+        return self.decision.with_thresholds(threshold_module.Thresholds(np.array(values))).is_one_half
+
     def calibrate(self, raw: np.ndarray) -> np.ndarray:
         """Raw scores -> calibrated ones, in the same shape and type."""
         return _calibrate(self.calibration, raw, self.hierarchy)
@@ -79,16 +93,49 @@ class DecisionPolicy:
         """How scores become answers, as plain values."""
         return {
             "decision": self.decision.name,
-            "meaning": self.decision.describe(),
+            "meaning": " ".join([self.decision.describe(), *self._describe_exceptions()]),
             "calibration": dict(Counter(self.calibration.kinds)),
             "guarantee": None if self.guarantee is None else self.guarantee.statement(self.space),
             "rules": self.rules.to_spec(),
             "taxonomy_pairs": len(self.taxonomy),
         }
 
+    def _describe_exceptions(self) -> Iterator[str]:
+        """A sentence for the labels of each decision that some labels have for themselves."""
+        labels: dict[str, list[str]] = {}
+        for label, decision in self.exceptions.items():
+            labels.setdefault(decision.describe(), []).append(label)
+        for sentence, names in labels.items():
+            yield f"Except {join_names(names)}: {sentence[0].lower()}{sentence[1:]}"
+
     def with_decision(self, decision: threshold_module.Decision, is_manual: bool = False) -> DecisionPolicy:
         """The same with another decision; a guarantee does not outlive the thresholds that it was made for."""
-        return replace(self, decision=decision, guarantee=None, is_manual=is_manual)
+        return replace(self, decision=decision, guarantee=None, is_manual=is_manual, exceptions={})
+
+    def with_exceptions(
+        self,
+        exceptions: Mapping[str, threshold_module.Decision],
+        rows: UniqueScores,
+        folds: np.ndarray | None = None,
+    ) -> DecisionPolicy:
+        """The same with thresholds that some labels choose for themselves, fitted to raw scores of these rows.
+
+        Where there is a spread of thresholds, `folds`, int64 (n,), are left out in turn to measure theirs.
+        """
+        calibrated, repeated = self.calibrate(rows.raw), np.repeat(np.arange(len(rows.raw)), rows.counts)
+        thresholds = self.decision.require_fitted(self.decision.thresholds).values.copy()
+        spread = None if self.decision.spread is None or folds is None else self.decision.spread.copy()
+        for label, unfitted in exceptions.items():
+            j = self.space.names.index(label)
+            scores, targets = calibrated[:, [j]], rows.targets.select_labels([j])
+            fitted = type(unfitted)(**unfitted.settings()).fit(scores[repeated], targets.take(repeated))
+            thresholds[j] = fitted.require_fitted(fitted.thresholds).values[0]
+            if spread is not None and folds is not None:
+                refits = fitted.measure_spread(scores, targets, folds)
+                spread[j] = 0.0 if refits is None else refits[0]
+        decision = self.decision.with_thresholds(threshold_module.Thresholds(thresholds))
+        decision.spread = spread
+        return replace(self, decision=decision, guarantee=None, exceptions=dict(exceptions))
 
     def with_rules(self, rules: Rules) -> DecisionPolicy:
         """The same with other rules; refused while a guarantee is in force, which holds without rules only."""
@@ -213,12 +260,15 @@ def cross_fitted_decisions(
 
     Thresholds of the deployed policy that were not fitted to these rows decide as they are.
     """
-    if deployed.has_given_thresholds or deployed.decision.is_one_half:
-        calibrated = cross_fitted_scores(config, space, rows)
-        return calibrated, deployed.decide(calibrated)
+    is_fixed = deployed.has_given_thresholds or deployed.is_one_half
     scores, decisions = np.empty_like(rows.raw), np.zeros(rows.raw.shape, dtype=bool)
     for train_rows, fold_rows in _cross_fit_splits(config, rows):
-        policy = fit_policy(config, space, train_rows, False)
+        if is_fixed:
+            policy = replace(deployed, calibration=_fit_calibration(config, train_rows))
+        else:
+            policy = fit_policy(config, space, train_rows, False)
+        if deployed.exceptions and not deployed.has_given_thresholds:
+            policy = policy.with_exceptions(deployed.exceptions, train_rows)
         scores[fold_rows] = policy.calibrate(rows.raw[fold_rows])
         decisions[fold_rows] = policy.decide(scores[fold_rows])
     return scores[rows.inverse], decisions[rows.inverse]

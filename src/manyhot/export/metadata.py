@@ -56,7 +56,7 @@ def _describe_decision(policy: DecisionPolicy) -> dict[str, Any]:
     guarantee = None if policy.guarantee is None else policy.guarantee.statement(policy.space)
     return {
         "name": policy.decision.name,
-        "meaning": policy.decision.describe(),
+        "meaning": policy.describe()["meaning"],
         "guarantee": guarantee,
         "rules": policy.rules.to_spec(),
         "taxonomy": [list(pair) for pair in policy.taxonomy],

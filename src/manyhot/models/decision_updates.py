@@ -11,10 +11,12 @@ import numpy as np
 from manyhot.config.training import TrainingConfig
 from manyhot.data.deduplication import duplicate_fraction, fingerprints
 from manyhot.data.labels import LabelSpace
+from manyhot.data.splitting.folds import stratified_folds
 from manyhot.data.targets import Targets
 from manyhot.decisions import guarantees
 from manyhot.decisions import thresholds as threshold_methods
 from manyhot.decisions.policy import (
+    SPREAD_FOLDS,
     DecisionPolicy,
     cross_fitted_decisions,
     decision_params,
@@ -34,6 +36,7 @@ from manyhot.models.model import EarlierDecisions, Model
 
 MAX_TRAINING_SHARE = 0.1
 """Share of rows for a promise that may be equal to rows of training."""
+NO_THRESHOLDS = "decisions by the highest scores have no thresholds; decide with 'fixed' or 'f1_macro' first"
 
 
 def tune_thresholds(model: Model, name: str, settings: Mapping[str, Any]) -> None:
@@ -66,15 +69,20 @@ def _labels_named_alone(space: LabelSpace, settings: Mapping[str, Any]) -> list[
 
 
 def _tune_labels(model: Model, name: str, settings: Mapping[str, Any], labels: Sequence[str]) -> None:
-    """Choose the thresholds of some labels; as those set by hand, they are measured on the scores they come from."""
-    space = LabelSpace(tuple(labels), model.labels.is_integer)
-    decision = threshold_methods.build(name, settings, space)
+    """Let some labels choose their thresholds for themselves; the report is cross-fitted as for all labels."""
+    policy, space = model.policy, LabelSpace(tuple(labels), model.labels.is_integer)
+    if policy.thresholds is None:
+        raise InputError(NO_THRESHOLDS)
+    if policy.guarantee is not None:
+        policy = with_thresholds(policy, {})
+    settings = threshold_methods.build(name, settings, space).settings()
+    exceptions = dict(policy.exceptions)
+    for k, label in enumerate(labels):
+        own = {key: value[k] if isinstance(value, list) else value for key, value in settings.items()}
+        exceptions[label] = threshold_methods.build(name, own)
     rows = current_evidence(model, f"choose thresholds for {name}").unique_scores()
-    repeated = np.repeat(np.arange(len(rows.raw)), rows.counts)
-    columns = [model.labels.index(label) for label in labels]
-    scores = model.policy.calibrate(rows.raw)[repeated][:, columns]
-    decision.fit(scores, rows.targets.take(repeated).select_labels(columns))
-    set_thresholds(model, decision.require_fitted(decision.thresholds).to_dict(space))
+    folds = stratified_folds(rows.targets, SPREAD_FOLDS, model.config.random_state)
+    replace_policy(model, policy.with_exceptions(exceptions, rows, folds), model.config)
 
 
 def set_thresholds(model: Model, values: Mapping[str, float]) -> None:
@@ -87,7 +95,7 @@ def with_thresholds(policy: DecisionPolicy, values: Mapping[str, float]) -> Deci
     if not isinstance(values, Mapping):
         raise InputError(f"got {type(values).__name__}, expected {{label: threshold}}", argument="values")
     if policy.thresholds is None:
-        raise InputError("decisions by the highest scores have no thresholds; decide with 'fixed' or 'f1_macro' first")
+        raise InputError(NO_THRESHOLDS)
     space, decision = policy.space, policy.decision
     thresholds = threshold_methods.Thresholds(policy.thresholds)
     for name, value in values.items():
@@ -98,7 +106,9 @@ def with_thresholds(policy: DecisionPolicy, values: Mapping[str, float]) -> Deci
     if decision.spread is not None and policy.guarantee is None:
         edited.spread = decision.spread.copy()
         edited.spread[[space.index(name) for name in values]] = 0.0  # what is set by hand does not vary
-    return policy.with_decision(edited, is_manual=True)
+    changed = {space.names[space.index(name)] for name in values}
+    others = {label: own for label, own in policy.exceptions.items() if label not in changed}
+    return replace(policy.with_decision(edited, is_manual=True), exceptions=others)
 
 
 def set_rules(model: Model, rules: Rules) -> None:

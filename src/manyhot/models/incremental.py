@@ -132,8 +132,8 @@ def add_labels(
     _, trained = train_cross_fits([fit], model.runtime, callback, initial_weights=_extend_weights(model, network, fit))
     new = ", ".join(labels.names[len(model.labels) :])
     notes = [f"Trained further from a model without: {new}. Thresholds were chosen anew for {config.decision}."]
-    if model.policy.has_given_thresholds:
-        notes.append("Thresholds that were set by hand, and promises, did not go along.")
+    if model.policy.has_given_thresholds or model.policy.exceptions:
+        notes.append("Thresholds that were set by hand or for single labels, and guarantees, were not carried over.")
     notes += extension.completion.notes()
     ids = np.arange(1, n + 1).astype(str) if ids is None else ids
     rows = InputRows(targets, weights, ids, n, tuple(notes))

@@ -165,6 +165,9 @@ def _policy_document(policy: DecisionPolicy) -> tuple[dict[str, Any], dict[str, 
         "rules": policy.rules.to_spec(),
         "guarantee": None if policy.guarantee is None else policy.guarantee.to_spec(),
         "is_manual": policy.is_manual,
+        "exceptions": {
+            label: {"name": decision.name, **decision.settings()} for label, decision in policy.exceptions.items()
+        },
     }, arrays
 
 
@@ -190,7 +193,20 @@ def _decisions(
     if len(counts) > 1:
         raise BundleError(f"decisions are for {n_decided} labels, but there are {len(labels)}")
     is_manual = reader.boolean(f"{path}.is_manual")
-    return DecisionPolicy(labels, calibration, decision, rules, guarantee, is_manual, taxonomy)
+    exceptions = _exceptions(reader, f"{path}.exceptions", labels)
+    return DecisionPolicy(labels, calibration, decision, rules, guarantee, is_manual, taxonomy, exceptions)
+
+
+def _exceptions(reader: DocumentReader, path: str, labels: LabelSpace) -> dict[str, thresholds.Decision]:
+    """Labels with a decision of their own; files of before have none."""
+    found = {}
+    for label, spec in (reader.mapping(path, max_items=len(labels)) if path in reader else {}).items():
+        if label not in labels.names or not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
+            raise BundleError(f"{path} has {label!r:.80}: {spec!r:.80}, expected a label and its decision")
+        found[label] = thresholds.build(spec["name"], {key: spec[key] for key in spec if key != "name"})
+        if not found[label].learns_from_scores:
+            raise BundleError(f"{path} has {spec['name']!r} for {label!r:.80}, which chooses no threshold")
+    return found
 
 
 def read_metadata(reader: DocumentReader) -> dict[str, Any]:

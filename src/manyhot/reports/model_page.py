@@ -214,7 +214,7 @@ def _policy_inputs(policy: DecisionPolicy) -> dict[str, Any]:
             "Rules between labels, or a taxonomy, change this model's predictions after its thresholds, so thresholds "
             "cannot be moved here. The curves show thresholds without rules."
         )
-    elif policy.decision.has_shared_threshold and not policy.has_given_thresholds:
+    elif policy.decision.has_shared_threshold and not policy.has_given_thresholds and not policy.exceptions:
         obstacle = (
             "This model has one threshold for all labels, tuned for the number of labels per row (cardinality), so "
             "single thresholds cannot be moved here. To tune one per label, run manyhot thresholds MODEL --metric "

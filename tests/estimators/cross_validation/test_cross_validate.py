@@ -222,6 +222,11 @@ def test_two_settings_on_the_same_folds(rows):
     assert comparison.metrics["lrap"].value == pytest.approx(differences.mean())
     assert "this is better" in str(comparison)
     json.dumps(comparison.to_dict(), allow_nan=False)
+    for name, row in comparison.metrics.items():
+        is_clear = comparison.verdict(name) != "unsure"
+        assert is_clear == (row.low > 0 or row.high < 0)
+    with pytest.raises(InputError, match=r"another cross-validation, got 0\.5"):
+        trained.compare(0.5)
     with pytest.raises(InputError, match="different folds"):
         trained.compare(cross_validate(network(), X, Y, epochs=1, **{**options, "n_repeats": 1}))
 

@@ -66,7 +66,8 @@ def run(
             "comparison": comparison.to_dict(),
         }
         other_text = other_result.to_text(all_metrics)
-        text += f"\n\nAgainst {caption} on the same folds\n{other_text}\n\nThis minus {caption}\n{comparison}"
+        text += f"\n\nAgainst {caption} on the same folds\n{other_text}"
+        text += f"\n\nThis minus {caption}\n{comparison.to_text(all_metrics)}"
         plotted = {"current settings": document, caption: document["against"]}
     if plot is not None:
         save_chart(plot_cv_scores(plotted), plot)

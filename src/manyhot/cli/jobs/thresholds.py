@@ -11,14 +11,32 @@ from manyhot.cli.config_flags import parse_pairs, parse_setting, split_pair
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
 from manyhot.cli.jobs.outputs import refuse_other_file
+from manyhot.decisions.thresholds import NEVER, Decision
 from manyhot.errors import InputError
 from manyhot.estimators.base_classifier import BaseModelClassifier
 from manyhot.evaluation.report.text import cross_fit_note, printable, table, wrap
 from manyhot.files import file_lock
 from manyhot.models.decision_updates import current_decisions, undo_decisions
+from manyhot.validation import join_names
 
-BEFORE = ("decision", "guarantee", "rules", "labels", "metrics")  # what is shown of the state before a change
+MIN_LABELS_NOTE = (
+    "Rows without a label above its threshold get their most probable ones all the same, so a precision that "
+    "thresholds were chosen for may not be reached."
+)
+BEFORE = (
+    "decision",
+    "exceptions",
+    "is_set_by_hand",
+    "guarantee",
+    "rules",
+    "labels",
+    "metrics",
+)  # what is shown of the state before a change
 NAME_WIDTH = 32
+BY_HAND_NOTE = (
+    "Thresholds were set by hand, so every row is decided by those shown. Figures flatter a threshold that was chosen "
+    "to look good on these rows."
+)
 SHOWN_METRICS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss")
 
 
@@ -70,7 +88,7 @@ def run(
             classifier.set_rules(**{**vars(model.policy.rules), **rules})
         if is_changed:
             model.previous = earlier  # one command is one change
-        print_change(classifier, bundle, output, before if is_changed or undo else None, dry_run, as_json)
+        print_change(classifier, bundle, output, before if is_changed or undo else None, dry_run, as_json, undo)
 
 
 def _tune(classifier: BaseModelClassifier, metric: str, params: Mapping[str, Any]) -> None:
@@ -126,6 +144,7 @@ def print_change(
     before: Mapping[str, Any] | None,
     dry_run: bool,
     as_json: bool,
+    is_undone: bool = False,
     **more: Any,
 ) -> None:
     """Save a model whose decisions were changed, unless only a dry run is wanted, and show what changed."""
@@ -140,7 +159,8 @@ def print_change(
     message = ""
     if is_saved:
         message = f"\n\nsaved {target_file}"
-        message += "" if before is None else f"; to undo: manyhot thresholds {target_file} --undo"
+        back = "to undo" if not is_undone else "to bring the change back"
+        message += "" if before is None else f"; {back}: manyhot thresholds {target_file} --undo"
     elif dry_run:
         message = "\n\nnothing was saved (dry run)"
     print_result(document, as_text(document) + message, as_json)
@@ -175,17 +195,19 @@ def describe_model(classifier: BaseModelClassifier, file: Path) -> dict[str, Any
     return {
         "model": str(file),
         "decision": model.policy.decision.name,
+        "exceptions": {label: _describe_settings(own) for label, own in model.policy.exceptions.items()},
+        "is_set_by_hand": model.policy.is_manual,
         "guarantee": None if guarantee is None else guarantee.statement(model.labels),
         "rules": model.policy.rules.to_spec(),
         "labels": rows,
-        "note": "" if model.policy.has_given_thresholds else cross_fit_note(model.report),
+        "note": BY_HAND_NOTE if model.policy.is_manual else "" if guarantee else cross_fit_note(model.report),
         "metrics": {name: model.report["metrics"]["decision"][name]["value"] for name in SHOWN_METRICS},
     }
 
 
 def as_text(document: Mapping[str, Any]) -> str:
     """The same for people; a threshold that changed stands beside the one before."""
-    lines = [f"{document['model']}: decision {document['decision']}"]
+    lines = [wrap(f"{document['model']}: decision {document['decision']}{_describe_exceptions(document)}")]
     if document["guarantee"]:
         details = [wrap(document["details"])] if "details" in document else []
         lines = [f"{document['model']}: guarantee", wrap(document["guarantee"]), *details]
@@ -195,6 +217,8 @@ def as_text(document: Mapping[str, Any]) -> str:
     if rules["min_labels"] or rules["max_labels"] is not None:
         maximum = "" if rules["max_labels"] is None else f", at most {rules['max_labels']}"
         lines.append(f"labels per row: at least {rules['min_labels']}{maximum}")
+        if rules["min_labels"]:
+            lines.append(wrap(MIN_LABELS_NOTE))
     columns = ["threshold", "spread", "support", "precision", "recall", "f1"]
     before = document.get("before")
     old_rows = {row["label"]: row for row in before["labels"]} if before else {}
@@ -209,10 +233,28 @@ def as_text(document: Mapping[str, Any]) -> str:
         rows.append([printable(row["label"], NAME_WIDTH), *(_cell(cells[column]) for column in columns)])
     lines += ["", table(["label", *columns], rows)]
     lines += [wrap(document["note"])] if document["note"] else []
+    never = [row["label"] for row in document["labels"] if row["threshold"] == NEVER and row["support"]]
+    if never:
+        reason = "Where a precision was asked for, no threshold reaches it."
+        lines.append(wrap(f"Never predicted: {join_names(never)}. {reason}"))
     scores = ", ".join(
         f"{name} {_change(before, name)}{value:.3f}" for name, value in document["metrics"].items() if value is not None
     )
     return "\n".join([*lines, "", f"out-of-fold: {scores}"] if scores else lines)
+
+
+def _describe_settings(decision: Decision) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in decision.settings().items())
+    return f"{decision.name} ({settings})" if settings else decision.name
+
+
+def _describe_exceptions(document: Mapping[str, Any]) -> str:
+    """What single labels are decided by, and whether somebody set thresholds."""
+    own: dict[str, list[str]] = {}
+    for label, decision in document["exceptions"].items():
+        own.setdefault(decision, []).append(label)
+    text = "".join(f", except {join_names(labels)}: {decision}" for decision, labels in own.items())
+    return text + (", thresholds set by hand" if document["is_set_by_hand"] else "")
 
 
 def _change(before: Mapping[str, Any] | None, name: str) -> str:

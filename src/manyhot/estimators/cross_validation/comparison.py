@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from manyhot.evaluation.report.measure import to_json_value
 from manyhot.evaluation.report.text import table
 
 LEVEL = 0.95  # of the intervals of scores and differences
-VERDICT_PROBABILITY = 0.95  # from which a comparison names the better setting
+VERDICT_PROBABILITY = (1 + LEVEL) / 2  # from which one is named the better: 0 is outside the interval then
 VERDICTS = {"this": "this is better", "other": "other is better", "unsure": "no clear difference"}
 REPR_METRICS = ("f1_macro", "f1_micro")
 
@@ -32,9 +32,13 @@ class Comparison:
 
     at: str  # "decision" or "fixed"
     metrics: Mapping[str, Difference]  # metric -> difference
+    main_metrics: Sequence[str] = ()  # those that are shown first; none for all of them
 
     def verdict(self, metric: str) -> str:
-        """Return "this" or "other", whichever is better with a probability of at least 95 %, else "unsure"."""
+        """Return "this" or "other", whichever is clearly better, else "unsure".
+
+        Clearly better means that the 95 % interval of the difference does not contain 0.
+        """
         probability = self.metrics[validation.one_of(self.metrics, metric=metric)].probability_better
         return (
             "this"
@@ -43,6 +47,9 @@ class Comparison:
             if probability <= 1 - VERDICT_PROBABILITY
             else "unsure"
         )
+
+    def _shown_metrics(self, all_metrics: bool) -> list[str]:
+        return [name for name in self.metrics if all_metrics or not self.main_metrics or name in self.main_metrics]
 
     def __repr__(self) -> str:
         name = next((name for name in REPR_METRICS if name in self.metrics), next(iter(self.metrics), None))
@@ -54,9 +61,10 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         rows = [
-            (METRICS[name].title.format(k=5), *row, VERDICTS[self.verdict(name)]) for name, row in self.metrics.items()
+            (METRICS[name].title.format(k=5), METRICS[name].better, *self.metrics[name], VERDICTS[self.verdict(name)])
+            for name in self._shown_metrics(all_metrics=False)
         ]
-        headings = ("metric", "difference", f"{LEVEL:.0%} from", "to", "probability that this is better", "verdict")
+        headings = ("metric", "better", "difference", f"{LEVEL:.0%} from", "to", "P(this is better)", "verdict")
         return display.section(
             display.paragraph("This minus other,", "on the same folds"), display.table(headings, rows)
         )
@@ -67,10 +75,20 @@ class Comparison:
         return to_json_value({"at": self.at, "level": LEVEL, "metrics": rows})
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, all_metrics: bool = False) -> str:
+        """The comparison as text for a terminal.
+
+        Args:
+            all_metrics: Whether all metrics are shown, not only the main ones; where metrics were chosen, they are
+                shown anyway.
+        """
         lines = []
-        for name, row in self.metrics.items():
-            spread_text = f"{row.low:+.4f} to {row.high:+.4f}"
+        for name in self._shown_metrics(all_metrics):
+            row, verdict = self.metrics[name], VERDICTS[self.verdict(name)]
+            spread = f"{row.low:+.4f} to {row.high:+.4f}"
             lines.append(
-                [name, f"{row.value:+.4f}", spread_text, f"{row.probability_better:.0%}", VERDICTS[self.verdict(name)]]
+                [name, METRICS[name].better, f"{row.value:+.4f}", spread, f"{row.probability_better:.0%}", verdict]
             )
-        return table(["metric", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)
+        return table(["metric", "better", "difference", f"{LEVEL:.0%} interval", "P(this is better)", "verdict"], lines)

@@ -122,6 +122,12 @@ class CrossValidation:
         Raises:
             InputError: The folds differ.
         """
+        if not isinstance(other, CrossValidation):
+            raise InputError(
+                f"expected the result of another cross-validation, got {validation.shorten(repr(other))}; compare "
+                "decisions with a threshold of 0.5 by `values(metric, at='fixed')`",
+                argument="other",
+            )
         has_same_folds = len(self.splits) == len(other.splits) and all(
             np.array_equal(a.test, b.test) and np.array_equal(a.train, b.train)
             for a, b in zip(self.splits, other.splits, strict=True)
@@ -139,7 +145,7 @@ class CrossValidation:
             low, high = interval(differences, self.test_share, LEVEL)
             ends = max(low, -bound), min(high, bound)
             rows[name] = Difference(_mean(differences), *ends, probability_above_zero(better, self.test_share))
-        return Comparison(at, rows)
+        return Comparison(at, rows, self._shown_metrics(all_metrics=False))
 
     def to_dict(self) -> dict[str, Any]:
         """All results except the out-of-fold scores, as plain JSON values."""
@@ -207,7 +213,7 @@ class CrossValidation:
     def _repr_html_(self) -> str:
         document, shown = self.to_dict(), self._shown_metrics(all_metrics=False)
         rows = [
-            (METRICS[name].title.format(k=5), *(row[key] for key in _SUMMARY), _better(name))
+            (METRICS[name].title.format(k=5), *(row[key] for key in _SUMMARY), METRICS[name].better)
             for name, row in document["metrics"]["decision"].items()
             if name in shown
         ]
@@ -287,9 +293,8 @@ def _metric_table(document: Mapping[str, Any], at: str, names: Collection[str]) 
     for name, row in document["metrics"][at].items():
         if name in names:
             interval_text = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
-            direction = "higher" if METRICS[name].higher_is_better else "lower"
             mean, std, baseline = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "std", "baseline"))
-            rows.append([name, direction, mean, std, interval_text, baseline])
+            rows.append([name, METRICS[name].better, mean, std, interval_text, baseline])
     return "\n" + table(header, rows)
 
 
@@ -326,10 +331,6 @@ def collect_results(
 
 def _stack_scores(folds: Sequence[Mapping[str, Score]], field: str) -> dict[str, np.ndarray]:
     return {name: np.array([getattr(fold[name], field) for fold in folds], dtype=float) for name in folds[0]}
-
-
-def _better(name: str) -> str:
-    return "higher" if METRICS[name].higher_is_better else "lower"
 
 
 def _mean(values: np.ndarray) -> float:

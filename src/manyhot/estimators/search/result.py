@@ -108,7 +108,7 @@ class Search:
         return to_json_value(
             {
                 "metric": self.metric,
-                "better": "higher" if METRICS[self.metric].higher_is_better else "lower",
+                "better": METRICS[self.metric].better,
                 "best_trial": self.best_trial.number,
                 "best_score": self.best_score,
                 "ensemble_scores": {str(number): score._asdict() for number, score in self.ensemble_scores.items()},

@@ -33,6 +33,11 @@ class Metric:
     needs_taxonomy: bool = False  # left out where there is none
     min_labels: int = 1  # with fewer labels it is the same whatever the scores are
 
+    @property
+    def better(self) -> str:
+        """Which values are better: "higher" or "lower"."""
+        return "higher" if self.higher_is_better else "lower"
+
 
 _of_decisions = partial(Metric, classification.decision_metrics, "decisions")
 _of_ancestors = partial(Metric, hierarchical.hierarchical_metrics, "decisions", needs_taxonomy=True)

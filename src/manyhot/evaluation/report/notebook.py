@@ -42,7 +42,7 @@ def report_html(report: Mapping[str, Any]) -> str:
     """Render a report in brief as HTML."""
     data, metrics = report["data"], report["metrics"]["decision"]
     rows = [
-        (METRICS[name].title, metrics[name]["value"], metrics[name]["baseline"], _direction(name))
+        (METRICS[name].title, metrics[name]["value"], metrics[name]["baseline"], METRICS[name].better)
         for name in main_metrics(has_taxonomy=True)
         if name in metrics
     ]
@@ -58,7 +58,3 @@ def report_html(report: Mapping[str, Any]) -> str:
         *(paragraph("", f"• {finding['text']}") for finding in report["checks"]),
         "<div>In full: <code>print(report)</code>; as a page: <code>report.to_html('report.html')</code></div>",
     )
-
-
-def _direction(name: str) -> str:
-    return "higher" if METRICS[name].higher_is_better else "lower"

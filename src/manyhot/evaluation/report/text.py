@@ -85,7 +85,7 @@ def _main_table(report: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            _direction(name),
+            METRICS[name].better,
             _number(decided[name]["value"]),
             _number(fixed[name]["value"]) if METRICS[name].needs == "decisions" else "",
             _verdict(report, name),
@@ -110,7 +110,7 @@ def _decision_table(report: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            _direction(name),
+            METRICS[name].better,
             _number(tuned[name]["value"]),
             _number(fixed[name]["value"]),
             _verdict(report, name),
@@ -136,7 +136,7 @@ def _score_table(report: Mapping[str, Any]) -> str:
     rows = [
         [
             name.replace("_at_k", f"_at_{report['k']}"),
-            _direction(name),
+            METRICS[name].better,
             _number(tuned[name]["value"]),
             _number(tuned[name]["baseline"]),
             *_coverage(tuned[name]),
@@ -209,10 +209,6 @@ def _label_rows(labels: Sequence[Mapping[str, Any]], columns: Iterable[str], max
 def pluralize(count: int, noun: str) -> str:
     """A number and its noun: "1 row", "2 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _direction(name: str) -> str:
-    return "higher" if METRICS[name].higher_is_better else "lower"
 
 
 def _coverage(score: Mapping[str, Any]) -> list[str]:
