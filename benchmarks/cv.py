@@ -37,7 +37,10 @@ ASK_VERSIONS = """
 import importlib.metadata, json, platform, sys
 found = {"python": platform.python_version()}
 for name in sys.argv[1:]:
-    found[name] = importlib.metadata.version(name)
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found[name] = importlib.metadata.version(name + "-cpu")
 print(json.dumps(found))
 """
 
@@ -191,6 +194,7 @@ def main() -> None:
     pythons = interpreters(options)
     if not pythons:
         parser.error("no contender can run; name interpreters")
+    found_versions = {name: versions(CONTENDERS[name], python) for name, python in pythons.items()}
     with tempfile.TemporaryDirectory() as name:
         rows = summary(compute_metrics(pythons, options.repeats, options.n_folds, Path(name)))
     show(rows)
@@ -198,7 +202,7 @@ def main() -> None:
     out = options.out or (None if is_part else HERE / "results" / "cv.json")
     if out:
         for name, row in rows.items():
-            row["versions"] = versions(CONTENDERS[name], pythons[name])
+            row["versions"] = found_versions[name]
         results = {
             "date": datetime.date.today().isoformat(),
             "machine": {"cpu_count": os.cpu_count(), "system": platform.system(), "processor": platform.machine()},

@@ -6,7 +6,7 @@ from sklearn.metrics import brier_score_loss
 from manyhot.data.targets import Targets
 from manyhot.errors import InputError
 from manyhot.evaluation.metrics import score
-from manyhot.evaluation.metrics.calibration import ece, ece_per_label, reliability
+from manyhot.evaluation.metrics.calibration import calibration_per_label, ece, ece_per_label, reliability
 
 
 def made_up(n=300, n_labels=5, seed=0, dtype=np.float32):
@@ -109,6 +109,14 @@ def test_reliability_tells_the_same_bins_with_wilson_intervals(label):
         assert row["score"] == pytest.approx(sum(score for score, _ in part) / len(part))
     whole = ece(targets, scores, 12).value if label is None else ece_per_label(targets, scores, 12)[label]
     assert found.count @ np.abs(found.score - found.share) / found.count.sum() == pytest.approx(whole, abs=1e-12)
+
+
+def test_all_labels_at_once_are_each_label_alone():
+    scores, targets = made_up()
+    found, errors = calibration_per_label(targets, scores)
+    np.testing.assert_array_equal(errors, ece_per_label(targets, scores))
+    for j, one in enumerate(found):
+        assert one.to_rows() == reliability(targets, scores, label=j).to_rows()
 
 
 def test_the_error_of_perfect_scores_is_chance_of_the_stated_size():

@@ -56,6 +56,15 @@ def test_counts_at_a_threshold_are_those_of_a_decision(kind):
     assert [float(f"{value:.3f}") for value in GRID] == GRID.tolist()
 
 
+def test_a_score_counts_at_the_last_threshold_that_it_reaches():
+    beside = np.nextafter(GRID[:-1], 2), np.nextafter(GRID[1:], -1)
+    drawn = np.random.default_rng(0).random(50_000)
+    for scores in (GRID, *beside, drawn, drawn.astype(np.float32)):
+        counts = count_by_threshold(Targets(np.ones((len(scores), 1), dtype=bool)), scores[:, None])
+        places = np.searchsorted(GRID, scores.astype(np.float64), side="right") - 1
+        np.testing.assert_array_equal(counts[1, 0], np.bincount(places, minlength=STEPS + 1))
+
+
 def test_a_page_is_plain_json_with_exact_counts_packed_beside():
     page = measure_page(make_page_inputs(curves=np.ones((2, 3, 2)), best_epoch=np.array([2, 3])))
     assert json.loads(json.dumps(page, allow_nan=False)) == page

@@ -2,7 +2,7 @@
 
 from manyhot.evaluation.metrics.at_k import TopK, compute_top_k_metrics, label_propensities
 from manyhot.evaluation.metrics.bootstrap import Intervals, intervals
-from manyhot.evaluation.metrics.calibration import ece, ece_per_label, reliability
+from manyhot.evaluation.metrics.calibration import calibration_per_label, ece, ece_per_label, reliability
 from manyhot.evaluation.metrics.per_label import compute_label_metrics
 from manyhot.evaluation.metrics.probabilistic import brier, log_loss
 from manyhot.evaluation.metrics.registry import METRICS, compute_metrics, metric_names
@@ -14,6 +14,7 @@ __all__ = [
     "Score",
     "TopK",
     "brier",
+    "calibration_per_label",
     "compute_label_metrics",
     "compute_metrics",
     "compute_top_k_metrics",

@@ -227,7 +227,7 @@ def _ranking_means(entries: Entries, row_counts: np.ndarray) -> tuple[np.ndarray
 
 def _label_ranking(label: Column, row_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and ROC-AUC of one label that has positives, NaN in draws that lack what they need."""
-    order = np.argsort(-label.scores, kind="stable")
+    order = np.argsort(-label.scores)  # equal scores are counted together, in whatever order
     scores, values, rows = label.scores[order], label.values[order], label.rows[order]
     first = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
     last = np.append(first[1:], len(scores))
@@ -259,14 +259,16 @@ def _part_sums(
 
 def label_ece_intervals(entries: Entries, row_counts: np.ndarray) -> np.ndarray:
     """Intervals of the expected calibration error of each label, float64 (l, 2); NaN where nothing is known."""
-    bounds = np.full((entries.shape[1], 2), np.nan)
+    bounds, n_drawn = np.full((entries.shape[1], 2), np.nan), row_counts.sum(axis=0, dtype=np.float64)
     for label in entries.columns():
         if len(label.rows):
-            order = np.argsort(label.scores, kind="stable")
+            order = np.argsort(label.scores)
             edges = np.append(np.searchsorted(label.scores[order], bin_starts(label.scores, BINS)), len(order))
             deviations = (label.scores.astype(np.float64) - label.values)[order]
             bin_sums = _part_sums(label.rows[order], edges, row_counts, deviations).T
-            n_entries = row_counts[label.rows].sum(axis=0, dtype=np.float64)
+            n_entries = n_drawn
+            if len(label.rows) < len(row_counts):
+                n_entries = row_counts[label.rows].sum(axis=0, dtype=np.float64)
             bounds[label.label] = _ece_interval(bin_sums, n_entries)
     return bounds
 

@@ -50,7 +50,20 @@ def reliability(targets: Targets, scores: np.ndarray, bins: int = BINS, label: i
     """Scores beside frequencies of all labels or of one, with intervals that take entries as independent."""
     # Source: The interval is Wilson's (JASA 1927), without continuity correction
     entries = score_entries(targets, scores)
-    bin_sums = _pooled_bins(entries, bins) if label is None else _label_bins(next(entries.columns([label])), bins)
+    return _reliability(
+        _pooled_bins(entries, bins) if label is None else _label_bins(next(entries.columns([label])), bins)
+    )
+
+
+def calibration_per_label(
+    targets: Targets, scores: np.ndarray, bins: int = BINS
+) -> tuple[list[Reliability], np.ndarray]:
+    """What `reliability` and `ece_per_label` give for each label, binned once."""
+    bin_sums = [_label_bins(column, bins) for column in score_entries(targets, scores).columns()]
+    return [_reliability(one) for one in bin_sums], np.array([_calibration_error(one) for one in bin_sums])
+
+
+def _reliability(bin_sums: np.ndarray) -> Reliability:
     count, score_sums, positives = bin_sums
     share = positives / count
     z2 = float(ndtri(0.5 + LEVEL / 2)) ** 2

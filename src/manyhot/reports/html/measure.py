@@ -15,8 +15,9 @@ from manyhot.data.labels import LabelSpace
 from manyhot.data.targets import Targets
 from manyhot.evaluation.data_checks import KINDS, DataChecks
 from manyhot.evaluation.label_errors import LabelErrors
-from manyhot.evaluation.metrics import METRICS, Intervals, ece_per_label, intervals, reliability
+from manyhot.evaluation.metrics import METRICS, Intervals, calibration_per_label, intervals
 from manyhot.evaluation.metrics.bootstrap import LEVEL
+from manyhot.evaluation.metrics.calibration import Reliability
 from manyhot.evaluation.metrics.classification import label_counts
 from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.evaluation.metrics.score import blocks, decision_entries, score_entries
@@ -47,6 +48,7 @@ PROVENANCE = (
 )  # None where it is not known
 SEED = 0
 DIGITS = 6
+COMPRESSION = 6  # level of zlib: 9 takes more than twice as long for 2 % less
 STEPS = 1000
 # The thresholds 0, 0.001, ..., 1: each is the float64 that its three decimals stand for
 GRID = np.arange(STEPS + 1) / STEPS
@@ -135,7 +137,8 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
     row_contents = {} if inputs.contents is None else inputs.contents(rows)
     checks = inputs.data_checks.to_dict()
     figures = _figures(inputs.report, decision_intervals, fixed_intervals)
-    columns = _label_columns(inputs, decision_intervals)
+    reliabilities, label_ece = calibration_per_label(targets, scores)
+    columns = _label_columns(inputs, decision_intervals, label_ece)
     summary = summarize(
         inputs.report,
         next(figure for figure in figures if figure["name"] == "f1_macro"),
@@ -187,7 +190,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         "metrics": figures,
         "labels": columns,
         "calibration": describe_calibration(inputs.report["reliability"]),
-        "reliability": [_reliability_bins(targets, scores, j) for j in range(len(inputs.space))],
+        "reliability": [_reliability_bins(one) for one in reliabilities],
         "thresholds": {
             "obstacle": inputs.obstacle,
             "caution": inputs.caution,
@@ -207,7 +210,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
             "has_contents": bool(row_contents),
             "named": [{**row, **row_contents.get(row["row"], {})} for row in described],
         },
-        "counts": {"steps": STEPS, "packed": base64.b64encode(zlib.compress(counts, 9)).decode()},
+        "counts": {"steps": STEPS, "packed": base64.b64encode(zlib.compress(counts, COMPRESSION)).decode()},
     }
     return to_json_value(page)
 
@@ -271,13 +274,13 @@ def _figures(
     return shown
 
 
-def _label_columns(inputs: PageInputs, label_intervals: Intervals) -> dict[str, list[Any]]:
+def _label_columns(inputs: PageInputs, label_intervals: Intervals, label_ece: np.ndarray) -> dict[str, list[Any]]:
     rows = inputs.report["labels"]
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in (*LABEL_COUNTS, *LABEL_METRICS)}
     columns["constant_f1"] = [constant_f1(row["support"], row["n_known"]) for row in rows]
     thresholds = inputs.thresholds
     columns["threshold"] = [None] * len(rows) if thresholds is None else thresholds.tolist()
-    columns["ece"] = ece_per_label(inputs.targets, inputs.scores).tolist()
+    columns["ece"] = label_ece.tolist()
     assert label_intervals.f1 is not None
     assert label_intervals.ece is not None
     for name, ends in (("f1", label_intervals.f1), ("ece", label_intervals.ece)):
@@ -295,9 +298,7 @@ def describe_at_k(meaning: str, k: int) -> str:
     return meaning.replace("k highest-scoring labels", f"{k} highest-scoring labels")
 
 
-def _reliability_bins(targets: Targets, scores: np.ndarray, label: int) -> list[list[float]]:
-    known = None if targets.known is None else targets.known[:, [label]]
-    bins = reliability(Targets(targets.values[:, [label]], known), scores[:, [label]])
+def _reliability_bins(bins: Reliability) -> list[list[float]]:
     return [[round(float(value), DIGITS) for value in row.values()] for row in bins.to_rows()]
 
 
@@ -308,7 +309,9 @@ def count_by_threshold(targets: Targets, scores: np.ndarray) -> np.ndarray:
     counts = np.zeros((2, n_labels * width), dtype=np.int64)
     for part in blocks(*entries.shape):
         part_scores = entries.predictions[part].astype(np.float64)  # decisions compare float64 too
-        positions = np.searchsorted(GRID, part_scores, side="right") - 1 + width * np.arange(n_labels)
+        positions = np.minimum((part_scores * STEPS).astype(np.int64), STEPS - 1)  # right, or a step too low or high
+        positions += (GRID[positions + 1] <= part_scores).astype(np.int64) - (GRID[positions] > part_scores)
+        positions += width * np.arange(n_labels)
         counts[0] += np.bincount(positions[entries.values[part]], minlength=n_labels * width)
         counts[1] += np.bincount(positions[entries.known[part]], minlength=n_labels * width)
     return counts.reshape(2, n_labels, width)
