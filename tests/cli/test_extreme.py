@@ -130,5 +130,17 @@ def test_what_does_not_go_with_it(folder):
     model, file = str(folder / "m.manyhot"), str(folder / "train.xc")
     flags = ["--format", "xc", "-o", str(folder / "no.manyhot")]
     assert "has no effect with --extreme" in run("train", file, "--extreme", "--n-members", "3", *flags, code=2)
-    for command in (["thresholds", model], ["inspect", model], ["label-errors", model]):
+    for command in (["thresholds", model], ["inspect", model, "--layers"], ["label-errors", model]):
         assert "extreme multi-label" in run(*command, code=2)
+
+
+@pytest.mark.slow
+def test_such_a_model_is_inspected(folder):
+    model = str(folder / "m.manyhot")
+    document, clf = json.loads(run("inspect", model, "--json")), load(model)
+    assert document["labels"] == list(clf.labels_)
+    assert document["report"] == clf.report_.to_dict()
+    assert document["threshold"] == clf.model_.threshold
+    text = run("inspect", model)
+    assert f"an extreme multi-label model of {len(clf.labels_)} labels" in text
+    assert str(clf.report_) in text

@@ -289,8 +289,9 @@ def test_the_file_that_a_model_was_trained_on_is_spared(manyhot, tmp_path):
     rows, new = put(tmp_path, "rows.csv", content), put(tmp_path, "new.csv", songs(5, seed=1).write_csv())
     model = tmp_path / "m.manyhot"
     assert manyhot("train", rows, *ROWS, *SMALL, "--quiet", "-o", model).code == 0
-    done = manyhot("predict", model, new, "-o", rows)
-    assert_refused(done, "--output", rows, "would overwrite the file that the model was trained on")
+    for command in (["predict", model, new], ["next", model, new], ["label-errors", model]):
+        done = manyhot(*command, "-o", rows)
+        assert_refused(done, "--output", rows, "would overwrite the file that the model was trained on")
     assert rows.read_bytes() == content
     rows.write_bytes(content + b"\n")  # another file of the same name
     assert manyhot("predict", model, new, "-o", rows, "--quiet").code == 0

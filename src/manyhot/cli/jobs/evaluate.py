@@ -36,6 +36,8 @@ UNKNOWN_ROWS_NOTE = (
     "of its training rows"
 )
 
+NO_WEIGHTS = "weights of rows are for models that label rows, not for pixels or very many labels"
+
 
 def run(
     bundle: Path,
@@ -49,17 +51,16 @@ def run(
 ) -> None:
     """Read, score and evaluate at the model's own thresholds and at 0.5; plot the worst errors on request."""
     classifier = load(bundle, text=None if text is None else str(text))
-    is_extreme = isinstance(classifier, ExtremeMultiLabelClassifier)
-    if read_flags.get("sample_weight") is not None and (is_extreme or classifier.model_.labels_pixels):
-        raise InputError(
-            "weights of rows are for models that label rows, not for pixels or very many labels",
-            argument="--sample-weight",
-        )
+    has_weights = read_flags.get("sample_weight") is not None
     read_flags, flag_files = open_flag_files(read_flags)
     if isinstance(classifier, ExtremeMultiLabelClassifier):
+        if has_weights:
+            raise InputError(NO_WEIGHTS, argument="--sample-weight")
         refuse_plots(plots)
         extreme.evaluate(classifier, file, read_flags, as_json, quiet)
         return
+    if has_weights and classifier.model_.labels_pixels:
+        raise InputError(NO_WEIGHTS, argument="--sample-weight")
     model, options = classifier.model_, model_read_options(classifier, read_flags)
     input_files = model_inputs(bundle, (file, options), flag_files, text)
     refuse_overwriting({"--plots": existing_plots(plots)}, input_files, list_input_images(file, options))

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from manyhot.cli.jobs.console import print_result
-from manyhot.cli.jobs.open_model import read_model
+from manyhot.cli.jobs.open_model import read_any_model
 from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
 from manyhot.decisions.policy import cross_fitted_scores
+from manyhot.encoders import Encoder
 from manyhot.errors import InputError
 from manyhot.evaluation.charts import check_plot_path, plot_reliability, save_chart
 from manyhot.evaluation.metrics import reliability as reliability_curve
 from manyhot.evaluation.report.text import pluralize
 from manyhot.models.decision_updates import current_evidence
+from manyhot.models.extreme.model import ExtremeModel
+from manyhot.models.extreme.report import extreme_text
 from manyhot.models.model import Model
 from manyhot.models.score_model import IDENTITY, NO_LAYERS
 from manyhot.persistence import container
@@ -29,16 +32,18 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
     if plot is not None:
         check_plot_path(plot)
         refuse_overwriting({"--plot": plot}, model_inputs(bundle))
-    model = read_model(bundle)
+    model = read_any_model(bundle)
+    if isinstance(model, ExtremeModel):
+        if plot is not None or with_layers:
+            argument = "--layers" if plot is None else "--plot"
+            raise InputError("an extreme multi-label model has nothing to show for it", file=bundle, argument=argument)
+        print_result(extreme_document(model, bundle), extreme_as_text(model, bundle), as_json)
+        return
     if plot is not None:
         save_chart(plot_reliability(reliability_panels(model)), plot)
     if with_layers and not model.makes_scores:
         raise InputError(NO_LAYERS, file=bundle)
     description = container.describe(bundle)
-    encoder = model.encoder
-    column_counts = (
-        dict(Counter(encoder.column_types.values())) if encoder.column_types else {"numeric": len(encoder.names)}
-    )
     document: dict[str, Any] = {
         "model": str(bundle),
         "bytes": bundle.stat().st_size,
@@ -52,7 +57,7 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
             "weights_per_member": model.n_weights,
             **({"layers": layers(model)} if with_layers else {}),
         },
-        "columns": column_counts,
+        "columns": column_counts(model.encoder),
         "config": model.settings(),
         "report": {
             name: model.report["metrics"]["decision"][name]["value"] for name in ("f1_micro", "f1_macro", "lrap")
@@ -63,6 +68,49 @@ def run(bundle: Path, plot: Path | None, with_layers: bool, as_json: bool) -> No
         "parts": description["parts"],
     }
     print_result(document, as_text(document, model.summary() if with_layers else ""), as_json)
+
+
+def extreme_document(model: ExtremeModel, bundle: Path) -> dict[str, Any]:
+    """What is to be said of a model of very many labels; all labels are named in JSON alone."""
+    description = container.describe(bundle)
+    return {
+        "model": str(bundle),
+        "bytes": bundle.stat().st_size,
+        "labels": list(model.labels.names),
+        "threshold": model.threshold,
+        "network": dict(model.network.settings),
+        "columns": column_counts(model.encoder),
+        "config": model.config.to_dict(),
+        "report": model.report,
+        "origin": None if model.origin is None else model.origin.to_dict(),
+        "versions": description["document"]["versions"],
+        "parts": description["parts"],
+    }
+
+
+def extreme_as_text(model: ExtremeModel, bundle: Path) -> str:
+    """The same for people."""
+    document = extreme_document(model, bundle)
+    columns = ", ".join(f"{count} {kind}" for kind, count in document["columns"].items())
+    config = ", ".join(f"{name}={value}" for name, value in document["config"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in document["versions"].items())
+    lines = [
+        f"{bundle}: {document['bytes'] / 2**20:.1f} MiB, an extreme multi-label model of {len(model.labels):,} labels",
+        *origin_lines(document["origin"]),
+        f"columns: {columns}",
+        f"threshold: {model.threshold:.3f} for all labels",
+        "",
+        extreme_text(model.report),
+        "",
+        f"config: {config}",
+        f"versions: {versions}",
+    ]
+    return "\n".join(lines)
+
+
+def column_counts(encoder: Encoder) -> dict[str, int]:
+    """How many columns there are of each kind."""
+    return dict(Counter(encoder.column_types.values())) if encoder.column_types else {"numeric": len(encoder.names)}
 
 
 def reliability_panels(model: Model) -> dict[str, dict[str, Any]]:

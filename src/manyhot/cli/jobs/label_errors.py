@@ -11,7 +11,7 @@ import polars as pl
 from manyhot import validation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import model_inputs, refuse_overwriting, refuse_training_file
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.config.label_rules import LABEL_SEP
 from manyhot.errors import InputError
@@ -38,6 +38,7 @@ def run(bundle: Path, output: Path | None, limit: int, label: str | None, as_jso
         check_suffix(output)
     refuse_overwriting({"--output": output}, model_inputs(bundle))
     classifier = load_model(bundle)
+    refuse_training_file(output, classifier.model_.origin)
     refuse_pixels(classifier.model_, "label errors are searched among labels of rows only")
     model = classifier.model_
     evidence = require_evidence(model, bundle)

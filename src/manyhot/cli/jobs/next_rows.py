@@ -13,7 +13,7 @@ from manyhot import validation
 from manyhot.cli.jobs.console import print_notes, print_result
 from manyhot.cli.jobs.label_errors import write_table
 from manyhot.cli.jobs.open_model import load_model
-from manyhot.cli.jobs.outputs import check_json_lines, model_inputs, refuse_overwriting
+from manyhot.cli.jobs.outputs import check_json_lines, model_inputs, refuse_overwriting, refuse_training_file
 from manyhot.cli.jobs.prediction_writer import check_suffix
 from manyhot.cli.jobs.row_estimate import row_counter
 from manyhot.data.readers import ReadOptions, read_chunks
@@ -48,6 +48,7 @@ def run(
     options = model_read_options(classifier, read_flags, require_labels=False, unknown_labels="ignore")
     inputs = model_inputs(bundle, (file, options), text=text)
     refuse_overwriting({"--output": output}, inputs, list_input_images(file, options))
+    refuse_training_file(output, classifier.model_.origin)
     ranking, notes = rank_file(classifier, pool, file, options, quiet)
     if output is not None:
         write_table(to_table(ranking), output)
