@@ -11,6 +11,7 @@ TRIALS = [
 VALUES = {
     "metric": "map",
     "better": "higher",
+    "best_trial": 3,
     "trials": TRIALS,
     "importances": {"learning_rate": 0.75, "dropout": 0.25},
     "space": {"learning_rate": {"low": 1e-4, "high": 1.0, "log": True}, "dropout": [[1, 2], [3]]},
@@ -30,6 +31,9 @@ def test_the_best_so_far_and_what_mattered():
     assert [row["trial"] for row in rows] == [0, 2, 3, 3]
     assert "Search over 4 trials" in texts(chart)
     assert "75%" in texts(chart)
+    assert [
+        row["score"] for row in next(rows for rows in _datasets(document) if len(rows) == 1 and rows[0]["trial"])
+    ] == [0.5]
 
 
 def test_lower_is_better():

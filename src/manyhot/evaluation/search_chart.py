@@ -53,9 +53,14 @@ def _progress_panel(alt: Any, values: Mapping[str, Any], measured: Sequence[Mapp
         .encode(x=x, y=alt.Y("score:Q", scale=scale), tooltip=tooltip)
     )
     own_settings = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 3], color=STRONG).encode(y="score:Q")
-    subtitle = "dots: trials that were trained whole; line: the best so far; dashed: the settings given"
+    chosen = [row for row in rows[:-1] if row["trial"] == values["best_trial"]]
+    ring = alt.Chart(alt.Data(values=chosen)).mark_point(size=160, strokeWidth=2, color=INK).encode(x=x, y="score:Q")
+    subtitle = [
+        "dots: trials that were trained whole; ring: the one that was chosen",
+        "line: the best so far; dashed: the settings given",
+    ]
     heading = alt.TitleParams("Scores in the order of the trials", subtitle=subtitle)
-    return alt.layer(own_settings, steps, dots).properties(width=WIDTH, height=180, title=heading)
+    return alt.layer(own_settings, steps, dots, ring).properties(width=WIDTH, height=180, title=heading)
 
 
 def _importance_panel(alt: Any, shares: Mapping[str, float]) -> Any:
