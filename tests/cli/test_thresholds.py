@@ -101,7 +101,7 @@ def test_what_decides_single_labels_is_said(manyhot, bundle):
     by_hand = " ".join(manyhot("thresholds", bundle, "--set", "mood_sad=1", "--min-labels", "1").out.split())
     assert "decision auto, thresholds set by hand" in by_hand
     assert "every row is decided by those shown" in by_hand
-    assert "Never predicted: mood_sad." in by_hand
+    assert "Hardly ever predicted, at threshold 1: mood_sad;" in by_hand
     assert "labels per row: at least 1 Rows without a label above its threshold get their most probable" in by_hand
 
 

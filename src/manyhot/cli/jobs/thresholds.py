@@ -235,8 +235,8 @@ def as_text(document: Mapping[str, Any]) -> str:
     lines += [wrap(document["note"])] if document["note"] else []
     never = [row["label"] for row in document["labels"] if row["threshold"] == NEVER and row["support"]]
     if never:
-        reason = "Where a precision was asked for, no threshold reaches it."
-        lines.append(wrap(f"Never predicted: {join_names(never)}. {reason}"))
+        reason = "where a precision was asked for, no lower one reaches it"
+        lines.append(wrap(f"Hardly ever predicted, at threshold 1: {join_names(never)}; {reason}."))
     scores = ", ".join(
         f"{name} {_change(before, name)}{value:.3f}" for name, value in document["metrics"].items() if value is not None
     )
@@ -253,7 +253,8 @@ def _describe_exceptions(document: Mapping[str, Any]) -> str:
     own: dict[str, list[str]] = {}
     for label, decision in document["exceptions"].items():
         own.setdefault(decision, []).append(label)
-    text = "".join(f", except {join_names(labels)}: {decision}" for decision, labels in own.items())
+    text = "; ".join(f"{join_names(labels)}: {decision}" for decision, labels in own.items())
+    text = f", except {text}" if text else ""
     return text + (", thresholds set by hand" if document["is_set_by_hand"] else "")
 
 
