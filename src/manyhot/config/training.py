@@ -312,6 +312,11 @@ class TrainingConfig(Settings):
         return "hill" if self.positive_unlabeled else "binary_crossentropy"
 
     @property
+    def automatic(self) -> tuple[str, ...]:
+        """The settings that are left to be chosen."""
+        return tuple(name for name in settings_of(type(self)) if getattr(self, name) == AUTO)
+
+    @property
     def is_encoded(self) -> bool:
         """Whether features are encoded, and do not go to the network as they are."""
         return self.preprocessing == "standard" or (self.preprocessing == "auto" and self.network != CUSTOM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +28,7 @@ from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
 from manyhot.evaluation.report import LabelSets
 
 if TYPE_CHECKING:
+    from manyhot.config.training import TrainingConfig
     from manyhot.models.model import Model
     from manyhot.reports.model_page import PagedReport
 
@@ -252,8 +254,15 @@ class BaseModelClassifier(ClassifierMixin, BaseMultiLabelEstimator):
         return tags
 
     def _set_model(
-        self, model: Model, classes: np.ndarray | None, read_options: Mapping[str, Any] | None = None
+        self,
+        model: Model,
+        classes: np.ndarray | None,
+        read_options: Mapping[str, Any] | None = None,
+        config: TrainingConfig | None = None,
     ) -> Self:
+        """Take a trained model; `config` are the settings of the fit that has just made it."""
+        if config is not None and model.origin is not None:
+            model.origin = replace(model.origin, automatic=config.automatic)
         self.model_ = model
         self.labels_ = model.labels.names
         self.read_options_: dict[str, Any] = dict(read_options or {})

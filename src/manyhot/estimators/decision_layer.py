@@ -134,7 +134,7 @@ class DecisionLayer(BaseModelClassifier):
         )
         model, suspicions = fit_scores(inputs, encoder, sample_weight)
         warn_of_table(suspicions)
-        return self._set_model(model, classes)
+        return self._set_model(model, classes, config=config)
 
     @classmethod
     def _from_model(cls, model: ScoreModel, facts: Mapping[str, Any]) -> DecisionLayer:

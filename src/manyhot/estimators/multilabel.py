@@ -266,7 +266,7 @@ class MultiLabelClassifier(FollowedTraining, BaseModelClassifier):
                 rows = stack.enter_context(models.streaming.encoded_rows(job, folder, snapshots, progress))
             with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
                 model = models.streaming.train_stream(job, *rows, window_bytes, follow(callback), snapshots)
-        return self._set_model(model, classes)
+        return self._set_model(model, classes, config=config)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> MultiLabelClassifier:
         """Train further: one pass of every member over these rows; the first call is `fit`.
@@ -512,8 +512,8 @@ class MultiLabelClassifier(FollowedTraining, BaseModelClassifier):
             with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
                 model: Model = models.segmentation.train_pixels(pixels, sample_weight, follow(callback), snapshots)
             self.n_features_in_ = 1
-            return self._set_model(model, None)
+            return self._set_model(model, None, config=config)
         inputs = self._inputs(X, y, config, runtime)
         with training_progress(self.verbose, suggests_checkpoint=snapshots is None) as callback:
             model = models.training.train_inputs(inputs, self.network, sample_weight, follow(callback), snapshots)
-        return self._set_model(model, inputs.classes)
+        return self._set_model(model, inputs.classes, config=config)

@@ -41,10 +41,12 @@ class Origin:
     versions: Mapping[str, str] = field(default_factory=dict)
     file: TrainingFile | None = None  # None where arrays or a frame were handed in
     command: str | None = None  # None where Python trained
+    automatic: tuple[str, ...] | None = None  # settings left to be chosen; None where that was not recorded
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON values."""
-        return {**asdict(self), "notes": list(self.notes), "versions": dict(self.versions)}
+        automatic = None if self.automatic is None else list(self.automatic)
+        return {**asdict(self), "notes": list(self.notes), "versions": dict(self.versions), "automatic": automatic}
 
 
 def current_origin(n_rows: int, n_labels: int, notes: tuple[str, ...] = ()) -> Origin:

@@ -27,4 +27,5 @@ def read_origin(reader: DocumentReader) -> Origin:
         versions,
         file,
         reader.text("origin.command", max_characters=MAX_LETTERS) if "origin.command" in reader else None,
+        tuple(reader.list_of_text("origin.automatic", 1000)) if "origin.automatic" in reader else None,
     )

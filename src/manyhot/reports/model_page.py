@@ -184,6 +184,7 @@ def _training_inputs(model: Model) -> dict[str, Any]:
         "makes_scores": model.makes_scores,
         "config": model.report.get("config", {}),
         "default_config": TrainingConfig().to_dict(),
+        "automatic": None if model.origin is None else model.origin.automatic,
         "training_notes": [note for note in notes if note not in read],
         "epoch_note": next((note for note in notes if note.startswith(EPOCH_NOTE)), ""),
         "columns": dict(encoder.column_types) or dict.fromkeys(encoder.names, "numeric"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from manyhot import DecisionLayer
+from manyhot.config.training import TrainingConfig
 from manyhot.evaluation.report import LabelSets, Report
 from manyhot.models import origin
 from manyhot.reports.html import measure_page, render
@@ -342,3 +343,24 @@ def test_phrases_that_were_replaced_are_gone(page):
         "Answered, but", "As the model decides",
     ):  # fmt: skip
         assert phrase not in sources, phrase
+
+
+def test_settings_say_where_they_are_from():
+    default = TrainingConfig().to_dict()
+    config = {**default, "epochs": 12, "n_members": 8, "batch_size": 32, "dropout": 0.25}
+    for automatic, epochs in (
+        (("n_members", "batch_size"), "set (default auto)"),
+        (None, "set, or chosen for these data"),
+    ):
+        made = make_page_inputs(config=config, default_config=default, automatic=automatic)
+        found = re.findall(
+            r"<code>(\w+)</code></th><td>[^<]*</td>\s*<td class=\"faint\">([^<]*)</td>", render(measure_page(made))
+        )
+        members = "chosen for these data" if automatic else epochs
+        changed = {
+            "epochs": epochs,
+            "n_members": members,
+            "batch_size": members,
+            "dropout": f"set (default {default['dropout']})",
+        }
+        assert dict(found) == dict.fromkeys(config, "default") | changed

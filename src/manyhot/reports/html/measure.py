@@ -107,6 +107,7 @@ class PageInputs:
     version: str = ""  # of manyhot
     config: Mapping[str, Any] = field(default_factory=dict)  # settings of the training
     default_config: Mapping[str, Any] = field(default_factory=dict)  # what they are unless set; may be "auto"
+    automatic: Sequence[str] | None = None  # settings that were chosen for the data; None where that is not known
     training_notes: Sequence[str] = ()
     epoch_note: str = ""  # the one of them on numbers of epochs that were compared
     provenance: Mapping[str, Any] = field(default_factory=dict)  # of `describe_provenance`
@@ -167,6 +168,7 @@ def measure_page(inputs: PageInputs) -> dict[str, Any]:
         },
         "config": dict(inputs.config),
         "default_config": dict(inputs.default_config),
+        "automatic": None if inputs.automatic is None else list(inputs.automatic),
         "training_notes": list(inputs.training_notes),
         "epoch_note": inputs.epoch_note,
         "report": dict(inputs.report),
