@@ -11,6 +11,7 @@ from manyhot.errors import InputError
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics, metric_names
 from manyhot.evaluation.metrics.registry import MAIN_METRICS, choose_k
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
+from manyhot.evaluation.report.text import percent
 
 
 def made_up(n=300, n_labels=40, shift=0.0, density=0.1):
@@ -339,3 +340,10 @@ def test_what_is_wrong_is_refused():
         report_of(space, targets, scores, config={"network": object()})
     with pytest.raises(InputError, match="decisions"):
         measure_report(space, targets, scores, scores, scores >= 0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0%"), (0.001, "1%"), (0.5, "50%"), (0.996, "99%"), (0.9999, "99%"), (1, "100%")]
+)
+def test_all_and_none_are_said_only_of_all_and_none(share, text):
+    assert percent(share) == text

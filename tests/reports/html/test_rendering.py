@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 
 from manyhot import DecisionLayer
 from manyhot.config.training import TrainingConfig
-from manyhot.evaluation.report import LabelSets, Report
+from manyhot.evaluation.report import LabelSets, Report, ReportContext, measure_report
+from manyhot.evaluation.report.text import to_text
 from manyhot.models import origin
 from manyhot.reports.html import measure_page, render
 from manyhot.reports.html.measure import PROVENANCE
@@ -289,6 +291,39 @@ def test_next_steps_are_the_three_that_matter_most(page):
     assert names == ["unranked", "data", "label_errors"]
     assert (steps[0]["labels"], steps[0]["n_labels"]) == ([5], 1)
     assert kinds(n_training_rows=9)[0][0] == "new_rows"
+    labels["roc_auc"][5] = 0.9
+    macro["decision"]["low"] = 0.05
+    names, steps = kinds(n_label_errors=4)
+    assert names[0] == "improve"
+    assert "label_errors" not in names  # scores that say nothing contradict nothing
+    macro["decision"] |= {"value": 0.11, "low": 0.105}
+    assert kinds(n_label_errors=4)[0][:2] == ["improve", "label_errors"]
+
+
+def test_a_poor_model_is_not_trusted_for_a_few_rows():
+    made = make_page_inputs(n=60, share_known=1)
+    scores = np.random.default_rng(1).random(made.scores.shape, dtype=np.float32)
+    decisions = scores >= 0.437
+    report = measure_report(
+        made.space, made.targets, scores, decisions, scores >= 0.5, np.full(4, 0.437), ReportContext()
+    )
+    page = measure_page(replace(made, scores=scores, decisions=decisions, deployed_decisions=decisions, report=report))
+    page["calibration"] |= {"is_within": True, "has_few": True}
+    text = " ".join(Reader(render(page)).text.split())
+    assert "Make it useful first." in text
+    assert "Too few predictions to tell." in text
+    assert "too few to call an F1 weak (never" not in text  # a label without rows has no F1
+    assert to_text(report).startswith("Not better than a constant prediction: macro F1 is ")
+    assert "Not better than a constant prediction: macro F1" not in text  # said by the verdict, once
+
+
+def test_labels_with_few_rows_are_named_beside_the_weakest(page):
+    labels = made_up_labels(6)
+    labels["support"][0], labels["f1"][0] = MIN_SUPPORT - 1, 0.01
+    macro = {"decision": {"value": 0.5, "low": 0.4, "high": 0.6}, "baseline": 0.1}
+    found = summarize(page["report"], macro, labels, [], 0, 0.0, 0, None, None)
+    assert 0 in found["few_rows"]
+    assert 0 not in found["weakest"]
 
 
 def test_a_label_that_is_not_ranked_is_said_to_be_one(page):

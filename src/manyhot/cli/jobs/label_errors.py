@@ -18,7 +18,7 @@ from manyhot.errors import InputError
 from manyhot.estimators.prediction_table import escape_formula
 from manyhot.estimators.progress import stage_progress
 from manyhot.evaluation.label_errors import LabelErrors, find_label_errors
-from manyhot.evaluation.report.text import pluralize
+from manyhot.evaluation.report.text import percent, pluralize
 from manyhot.files import write_file
 from manyhot.models.evidence import OutOfFoldResults
 from manyhot.models.model import Model
@@ -153,7 +153,7 @@ def as_text(document: dict[str, Any]) -> str:
         lines[0] += f"; about {n_expected} of them {verb} expected to be wrong indeed"
         lines += ["", "probability that the label is wrong"]
         lines += [
-            f"{100 * entry['suspicion']:>5.0f}%  {entry['id']}, {entry['label']}: {entry['reason']}"
+            f"{percent(entry['suspicion']):>6}  {entry['id']}, {entry['label']}: {entry['reason']}"
             for entry in document["entries"]
         ]
     by_label = sorted(document["n_wrong_by_label"].items(), key=lambda pair: -pair[1])

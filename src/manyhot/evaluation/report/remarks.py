@@ -13,11 +13,14 @@ MIN_SUPPORT = 10
 MIN_PREDICTED_SHARE = 0.1  # yes answers at 0.5, as a share of the positives
 MAX_ACCURACY_BASELINE = 0.9
 NAMES_SHOWN = 10
+BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than a constant prediction
+NOT_BETTER = "not_better_than_constant"
 
 
 def check_report(report: Mapping[str, Any], n_predicted: Sequence[int]) -> list[dict[str, Any]]:
     """List what is odd in a report, the gravest first; `n_predicted`: predictions of each label at 0.5."""
     findings = [
+        _not_better_than_constant(report),
         _threshold_wrong(report, n_predicted),
         _no_better_than_baseline(report),
         _labels_no_better_than_constant(report),
@@ -30,6 +33,18 @@ def check_report(report: Mapping[str, Any], n_predicted: Sequence[int]) -> list[
 
 def _finding(code: str, text: str, labels: Sequence[str] = ()) -> dict[str, Any]:
     return {"code": code, "text": text, "labels": list(labels)}
+
+
+def _not_better_than_constant(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    macro_f1 = report["metrics"]["decision"]["f1_macro"]
+    value, baseline = macro_f1["value"], macro_f1["baseline"]
+    if value is None or baseline is None or baseline >= 1 or value - baseline >= BARELY * (1 - baseline):
+        return None
+    return _finding(
+        NOT_BETTER,
+        f"{'Hardly' if value > baseline else 'Not'} better than a constant prediction: macro F1 is {value:.3f}, and "
+        f"predicting every label for every row gets {baseline:.3f}.",
+    )
 
 
 def _threshold_wrong(report: Mapping[str, Any], n_predicted: Sequence[int]) -> dict[str, Any] | None:

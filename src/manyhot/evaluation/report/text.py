@@ -8,6 +8,7 @@ from typing import Any
 from rich.cells import cell_len, chop_cells
 
 from manyhot.evaluation.metrics.registry import METRICS, is_informative, main_metrics
+from manyhot.evaluation.report.remarks import NOT_BETTER
 from manyhot.evaluation.report.segmentation import describe_source
 
 WIDTH = 100
@@ -41,7 +42,10 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN, all_met
     """Render a report; the per-label table has at most `labels_shown` lines, those with the most positives first."""
     tables = (_decision_table, _score_table, _calibration_summary) if all_metrics else (_main_table,)
     note = cross_fit_note(report)
+    verdict = [finding["text"] for finding in report["checks"] if finding["code"] == NOT_BETTER]
+    checks = [finding["text"] for finding in report["checks"] if finding["code"] != NOT_BETTER]
     parts = [
+        *(wrap(text) for text in verdict),
         _headline(report),
         *(render(report) for render in tables),
         _decision_summary(report),
@@ -49,8 +53,8 @@ def to_text(report: Mapping[str, Any], labels_shown: int = LABELS_SHOWN, all_met
     ]
     if "pixels" in report:
         parts.append(_pixel_table(report["pixels"], labels_shown))
-    if report["checks"]:
-        parts.append("What stands out\n" + bullets(finding["text"] for finding in report["checks"]))
+    if checks:
+        parts.append("What stands out\n" + bullets(checks))
     if report["notes"]:
         parts.append("Notes\n" + bullets(report["notes"]))
     return "\n\n".join(part for part in parts if part)
@@ -204,6 +208,11 @@ def _label_rows(labels: Sequence[Mapping[str, Any]], columns: Iterable[str], max
     """The labels with the most positives, a row of cells for each."""
     ranked = sorted(labels, key=lambda row: -row["support"])[:max_rows]
     return [[printable(row["label"], NAME_WIDTH), *(_number(row[name]) for name in columns)] for row in ranked]
+
+
+def percent(share: float) -> str:
+    """A share in whole percent; 100% is said only of all, and 0% of none."""
+    return f"{share:.0%}" if share in (0, 1) else f"{min(max(round(100 * share), 1), 99)}%"
 
 
 def pluralize(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 EXAMPLE = 0.8  # the probability that the sentence speaks of, or the one nearest to it
+MIN_IN_BIN = 20  # predictions in a bin below which nearly any share is within its interval
 MIN_WITHIN = 0.8  # share of bins that hold their probability where probabilities are taken at their word; 0.95 is ideal
 
 
@@ -18,4 +19,5 @@ def describe_calibration(bins: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         "example": example,
         "n_within": n_within,
         "is_within": n_within >= MIN_WITHIN * len(bins),
+        "has_few": any(one["count"] < MIN_IN_BIN for one in bins),
     }

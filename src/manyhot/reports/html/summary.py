@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from manyhot.evaluation.chance import ranks_above_chance
+from manyhot.evaluation.report.remarks import BARELY
 
 MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
 SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
-BARELY = 0.1  # share of the gap to 1 below which a model is hardly better than a constant prediction
 STRONG_F1 = 0.8  # a label from here on needs no work
 WEAK_AUC, STRONG_AUC = 0.8, 0.9  # below, rows are hardly told apart; from here on they are, whatever the threshold
 N_WEAKEST = 3
+USELESS = ("unclear", "worse")  # verdicts on models that may say nothing at all
+POOR = ("barely", *USELESS)  # and on those that are of little use so far
 N_STEPS = 3
 MAX_DOTS = 30  # labels of the plot: all, or the strongest and the weakest
 N_STRONGEST = 10
@@ -41,8 +43,9 @@ def summarize(
     weakest = sorted(well_known, key=lambda j: (labels["f1"][j], -labels["support"][j], j))[:N_WEAKEST]
     unranked = unranked_labels(labels)
     is_seen = n_training_rows > 0 or report["scores"]["from"] == "training"
+    kind = _verdict(macro_f1, is_seen)
     return {
-        "kind": _verdict(macro_f1, is_seen),
+        "kind": kind,
         "share_of_gap": _share_of_gap(macro_f1),
         "weakest": weakest,  # N_WEAKEST at most, also where they are good
         "weak": [j for j in weakest if labels["f1"][j] < STRONG_F1],
@@ -50,12 +53,13 @@ def summarize(
         "below_constant": [j for j in with_support if labels["f1"][j] <= labels["constant_f1"][j]],
         "n_never_right": sum(labels["f1"][j] == 0 for j in well_known),
         "n_few_rows": sum(labels["support"][j] < MIN_SUPPORT for j in range(n_labels)),
+        "few_rows": [j for j in reversed(by_f1) if labels["support"][j] < MIN_SUPPORT and j not in weakest][:N_WEAKEST],
         "min_support": MIN_SUPPORT,
         "weak_auc": WEAK_AUC,
         "strong_auc": STRONG_AUC,
         "dots": _dots(by_f1, well_known),
         "next_steps": _next_steps(
-            labels, findings, weakest, unranked, (n_label_errors, n_expected_errors), is_seen, model, file
+            labels, findings, weakest, unranked, (n_label_errors, n_expected_errors), kind, model, file
         ),
     }
 
@@ -103,22 +107,25 @@ def _next_steps(
     weakest: Sequence[int],
     unranked: Sequence[int],
     label_errors: tuple[int, float],
-    is_seen: bool,
+    verdict: str,
     model: str | None,
     file: str | None,
 ) -> list[dict[str, Any]]:
     """The first steps that apply, each a `kind`, what its sentence needs, and a `command` where there is one."""
     name = "MODEL" if model is None else shlex.quote(model)
     steps: list[dict[str, Any]] = []
+    is_seen = verdict == "seen"
     if is_seen:
         steps.append({"kind": "new_rows", "command": f"manyhot report {name} NEW-FILE"})
+    if verdict in POOR:
+        steps.append({"kind": "improve"})
     if unranked and not is_seen:
         steps.append({"kind": "unranked", "labels": list(unranked[:N_WEAKEST]), "n_labels": len(unranked)})
     n_errors = sum(finding["severity"] == "error" for finding in findings)
     if n_errors:
         steps.append({"kind": "data", "count": n_errors})
     n_label_errors, n_expected = label_errors
-    if n_label_errors:
+    if n_label_errors and verdict not in USELESS:  # whose scores cannot contradict what is recorded
         command = f"manyhot label-errors {name} -o suspicious.csv" if file is None else None
         steps.append({"kind": "label_errors", "count": n_label_errors, "expected": n_expected, "command": command})
     weak = [j for j in weakest if labels["f1"][j] < STRONG_F1 and j not in unranked]
