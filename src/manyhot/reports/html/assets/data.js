@@ -53,7 +53,7 @@ function togetherView(data, names, support) {
         if (row === column) return el("td", { class: "own" }, "·");
         const share = known[row][column] ? rows[row][column] / known[row][column] : 0;
         const title = `${counted(rows[row][column], "row")} with ${names[j]} and ${names[i]}`;
-        const cell = el("td", { title }, share ? String(Math.round(100 * share)) : "");
+        const cell = el("td", { title }, String(Math.round(100 * share)));
         cell.style.setProperty("--share", share);
         return cell;
       });
