@@ -12,7 +12,7 @@ from manyhot.data.targets import Targets
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics
 from manyhot.evaluation.metrics.registry import is_informative, main_metrics
 from manyhot.reports.html import measure_page, without_bulk
-from manyhot.reports.html.calibration import describe_calibration
+from manyhot.reports.html.calibration import MIN_IN_BIN, describe_calibration
 from manyhot.reports.html.co_occurrence import MAX_MATRIX_LABELS, co_occurrence
 from manyhot.reports.html.columns import MAX_NAMED, describe_columns
 from manyhot.reports.html.confusions import MAX_PAIR_ROWS, confused_labels
@@ -156,9 +156,12 @@ def test_the_calibration_of_all_labels_is_told_near_the_same_probability():
 
 
 def test_probabilities_are_taken_at_their_word_where_four_of_five_bins_hold_theirs():
-    held, missed = {"score": 0.8, "low": 0.7, "high": 0.9}, {"score": 0.8, "low": 0.5, "high": 0.6}
+    held = {"score": 0.8, "low": 0.7, "high": 0.9, "count": MIN_IN_BIN}
+    missed = held | {"low": 0.5, "high": 0.6}
     assert describe_calibration([held] * 4 + [missed])["is_within"]
     assert not describe_calibration([held] * 3 + [missed])["is_within"]
+    assert not describe_calibration([held] * 5)["has_few"]
+    assert describe_calibration([held] * 4 + [held | {"count": MIN_IN_BIN - 1}])["has_few"]
 
 
 def test_metrics_at_k_are_described_with_their_number():
