@@ -154,3 +154,10 @@ def test_a_full_disk_leaves_the_old_file(bundle, table, tmp_path, command):
     assert output.with_suffix(".csv").read_bytes() == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "old.csv", "songs.csv"] or command == "predict"
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_several_labels_are_one_word(manyhot, tmp_path):
+    songs(20).write_csv(tmp_path / "songs.csv")
+    done = manyhot("train", tmp_path / "songs.csv", "--labels", "mood_sad", "mood_fast", "-o", tmp_path / "m.manyhot")
+    assert done.code == 2
+    assert "Names of several labels are one word, with commas: --labels sad,happy" in done.err

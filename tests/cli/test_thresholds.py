@@ -179,6 +179,8 @@ def test_a_precision_for_all_labels_for_one_alone_and_for_both(manyhot, bundle):
         (["--min-precision", "0.9", "--min-recall", "0.9"], "so does --min-recall"),
         (["--metric", "f1_micro", "--min-recall", "0.9"], "argument '--metric'"),
         (["--min-recall", "0.9", "--undo"], "--undo"),
+        (["--set", "mood_sad=1.3"], "argument '--set': got 'mood_sad=1.3', expected NAME=NUMBER"),
+        (["--min-labels", "one"], "got 'one', expected a whole number"),
         (["--implies", "mood_sad"], "child>parent"),
         (["--exclusive", "mood_sad|nobody"], "nobody"),
     ],

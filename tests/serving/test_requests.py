@@ -36,6 +36,7 @@ REFUSED = {
     "a long number": (b'{"rows": [' + b"9" * 6000 + b"]}", 400, {"argument": "body"}),
     "a list": ([ROW], 422, {"argument": "body"}),
     "null": (b"null", 422, {"argument": "body"}),
+    "nothing": (b"", 400, {"argument": "body"}),
     "nothing asked": ({}, 422, {"argument": "rows"}),
     "no rows": ({"rows": []}, 422, {"argument": "rows"}),
     "rows of text": ({"rows": ["a"]}, 422, {"argument": "rows", "row": 1}),
@@ -60,6 +61,19 @@ REFUSED = {
     "thresholds as a list": ({"rows": [ROW], "thresholds": [0.5]}, 422, {"argument": "thresholds"}),
     "many rows with explain": ({"rows": [ROW] * 101, "explain": True}, 422, {"argument": "rows"}),
 }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "is empty, expected JSON such as"),
+        ([ROW], "got a list: it belongs under that name"),
+        (b"null", "got null"),
+    ],
+)
+def test_a_body_of_another_form_is_told_what_to_be(running, body, words):
+    assert words in running.predict(body).error["message"]
 
 
 @pytest.mark.slow

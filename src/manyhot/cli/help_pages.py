@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from manyhot.config.groups import GROUPS
@@ -20,6 +21,7 @@ _NAMES_WIDTH = 26  # of the left column, at most; longer names have a line of th
 _INDENT, _FRAME = 2, 4
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
 Row = tuple[str, str]
+UsageError: Any = typer.BadParameter.__base__  # what every wrong usage is, whichever Click Typer brings
 
 
 class HelpCommand(TyperCommand):
@@ -34,6 +36,15 @@ class HelpCommand(TyperCommand):
         """Write the page."""
         _write_page(self, ctx, formatter, parameter_groups(self.params))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command; what is wrong is said in our words where the library's are hard to read."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            error.message = usage_message(error.message, getattr(error, "param", None), words)
+            raise
+
 
 class HelpGroup(TyperGroup):
     """The program itself, whose help page has its options and commands."""
@@ -42,6 +53,19 @@ class HelpGroup(TyperGroup):
         """Write the page."""
         rows = [(name, command.get_short_help_str(MAX_COMMAND_HELP)) for name, command in self.commands.items()]
         _write_page(self, ctx, formatter, {**parameter_groups(self.get_params(ctx)), COMMANDS: rows})
+
+
+def usage_message(message: str, parameter: Any, words: list[str]) -> str:
+    """What is wrong with the words of a command: what was got, and what was expected."""
+    if message.startswith("Input should be") and parameter is not None:
+        flags = [flag for flag in parameter.opts if flag in words]
+        value = words[words.index(flags[0]) + 1 :][:1] if flags else []
+        kind = "a whole number" if "integer" in message else "a number" if "number" in message else ""
+        if kind and value:
+            return f"got {value[0]!r}, expected {kind}"
+    if "unexpected extra argument" in message and "--labels" in words:
+        return f"{message}. Names of several labels are one word, with commas: --labels sad,happy"
+    return message
 
 
 def parameter_groups(parameters: Iterable[Any]) -> dict[str, list[Row]]:

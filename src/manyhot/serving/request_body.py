@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,8 @@ def read_query(served: ServedModel, query: Mapping[str, str]) -> PredictOptions:
 
 
 def _parse_json(text: bytes, argument: str, limits: Limits) -> Any:
+    if not text.strip():
+        raise ApiError(400, 'is empty, expected JSON such as {"rows": [...]}; was a file not found?', argument=argument)
     try:
         return strict_json.parse(text, argument, limits.json_limits, is_finite=False)
     except InputError as error:
@@ -78,7 +81,8 @@ def _parse_json(text: bytes, argument: str, limits: Limits) -> Any:
 
 def _check_document(served: ServedModel, document: Any) -> tuple[list[Any], PredictOptions]:
     if type(document) is not dict:
-        raise ApiError(422, f'got {shorten(document)}, expected an object such as {{"rows": [...]}}', argument="body")
+        got = "a list: it belongs under that name" if type(document) is list else json.dumps(document)[:200]
+        raise ApiError(422, f'expected an object such as {{"rows": [...]}}, got {got}', argument="body")
     for name in document:
         if name not in FIELD_NAMES:
             expected = f"expected rows, {', '.join(OPTION_NAMES)}{did_you_mean(name, FIELD_NAMES)}"

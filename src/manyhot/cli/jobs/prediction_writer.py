@@ -30,7 +30,11 @@ def check_suffix(output: Path) -> str:
     """The suffix that says what is written; `InputError` for another than `SUFFIXES`."""
     suffix = output.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"got {suffix!r}, expected a name that ends in {', '.join(SUFFIXES)}", argument="--output")
+        endings = ", ".join(SUFFIXES)
+        raise InputError(
+            f"got {output.name!r}, expected a name that ends in {endings}",
+            argument="--output",
+        )
     return suffix
 
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from manyhot import validation
 from manyhot.cli.config_flags import parse_pairs, parse_setting, split_pair
 from manyhot.cli.jobs.console import print_result
 from manyhot.cli.jobs.open_model import load_model
@@ -170,9 +171,9 @@ def _parse_pair(text: str) -> tuple[str, float]:
     expected = "NAME=NUMBER such as sad=0.3"
     name, value = split_pair(text, expected, "--set")
     try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise InputError(f"got {text!r}, expected {expected}", argument="--set") from None
+        return name.strip(), validation.number(value=float(value), low=0.0, high=1.0)
+    except (ValueError, InputError):
+        raise InputError(f"got {text!r}, expected {expected}, from 0 to 1", argument="--set") from None
 
 
 def describe_model(classifier: BaseModelClassifier, file: Path) -> dict[str, Any]:

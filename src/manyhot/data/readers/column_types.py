@@ -316,7 +316,8 @@ def _infer_text_kind(
     if (n_levels <= FEW_LEVELS and has_repeats) or (n_levels <= MAX_LEVELS and not is_mostly_different):
         return "categorical"
     if not values.str.contains(r"\s").any():
-        notes.guess(values.name, "read as text, although no cell has blanks (say id if it only names rows)")
+        flag = f"--column-type {values.name}=id"
+        notes.guess(values.name, f"read as text, although no cell has blanks (if it only names rows: {flag})")
     return "text"
 
 
