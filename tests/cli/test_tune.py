@@ -52,6 +52,19 @@ def test_ranges_and_choices_of_the_command_line():
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("learning_rate=1e-4-1e-2", "a range is LOW..HIGH"),
+        ("learning_rate=1e-2..1e-4", "the lower number first"),
+    ],
+)
+def test_what_a_range_looks_like_is_told(text, words):
+    with pytest.raises(InputError, match=words) as refused:
+        parse_space_flags([text])
+    assert refused.value.argument == "--space"
+
+
 @pytest.mark.parametrize("text", ["learning_rate", "=1..2", "learning_rate=", "learning_rate=a..b", "no_such=1/2"])
 def test_another_form_is_refused(text):
     with pytest.raises(InputError):

@@ -270,8 +270,10 @@ def test_what_is_no_callback_is_refused(support):
         def setup(self, estimator, context): ...
 
     for wrong in (None, Incomplete(), Recorder):
-        with pytest.raises(TypeError, match=r"callbacks (must be|are) instances"):
+        with pytest.raises(TypeError, match="callbacks are instances with the methods"):
             MultiLabelClassifier().set_callbacks(wrong)
+    with pytest.raises(TypeError, match=r"got <.*Incomplete object .* without on_fit_task_begin, on_fit_task_end"):
+        MultiLabelClassifier().set_callbacks(Incomplete())
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -95,18 +95,23 @@ def _value(name: str, estimator: Any, values: Mapping[str, Any]) -> Any:
     return fitted
 
 
+def check_callbacks(callbacks: Iterable[Any]) -> None:
+    """Raise `TypeError` for an object that lacks a hook, and for a class."""
+    for callback in callbacks:
+        missing = [hook for hook in HOOKS if not callable(getattr(callback, hook, None))]
+        if missing or isinstance(callback, type):
+            raise TypeError(
+                f"callbacks are instances with the methods {', '.join(HOOKS)}; got {callback!r}"
+                + (f" without {', '.join(missing)}" if missing else ", which is a class")
+            )
+
+
 class CallbackSupportMixin:
     """An estimator with callbacks."""
 
     def set_callbacks(self, *callbacks: Any) -> Self:
         """Set the callbacks of the estimator; without arguments, remove them."""
-        for callback in callbacks:
-            missing = [hook for hook in HOOKS if not callable(getattr(callback, hook, None))]
-            if missing or isinstance(callback, type):
-                raise TypeError(
-                    f"callbacks are instances with the methods {', '.join(HOOKS)}; got {callback!r}"
-                    + (f" without {', '.join(missing)}" if missing else ", which is a class")
-                )
+        check_callbacks(callbacks)
         self.__dict__.pop("_plain_callbacks", None)
         if callbacks:
             self.__dict__["_plain_callbacks"] = list(callbacks)

@@ -56,6 +56,7 @@ class FollowedTraining(BaseMultiLabelEstimator):
         Raises:
             TypeError: A callback without one of the methods.
         """
+        callback_context.check_callbacks(callbacks)
         callback_support().CallbackSupportMixin.set_callbacks(self, *callbacks)
         if callbacks:
             self._callbacks = callbacks

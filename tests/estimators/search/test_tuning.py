@@ -97,6 +97,8 @@ def test_a_killed_search_goes_on_to_the_same_trials(found, journal, tmp_path, mo
     assert trained == [1]
     assert [trial.to_dict() for trial in again.trials] == [trial.to_dict() for trial in found.trials]
     assert killed.read_bytes() == journal.read_bytes()
+    assert "of which 9 were in the journal; 1 more in" in again.to_text()
+    assert "journal" not in found.to_text()
 
 
 @pytest.mark.slow
@@ -126,6 +128,9 @@ def test_a_journal_of_other_rows_is_refused(found, journal):
     X, y = table()
     with pytest.raises(InputError, match="other rows"):
         tune(classifier(), X + 1, y, metric="f1_micro", space=SPACE, journal=journal)
+    other = classifier().set_params(dropout=0.25)
+    with pytest.raises(InputError, match=r"other settings \(dropout was [0-9.]+ and is 0\.25\)"):
+        tune(other, X, y, metric="f1_micro", space=SPACE, journal=journal)
 
 
 @pytest.mark.slow

@@ -101,11 +101,21 @@ def parse_space_flags(pairs: Sequence[str]) -> dict[str, Any]:
         low, is_range, high = text.partition("..")
         if is_range:
             space[name] = (_number(low, pair), _number(high, pair))
+            if not space[name][0] < space[name][1]:
+                raise InputError(f"got {pair!r}, expected the lower number first", argument="--space")
         elif "." in name:
             space[name] = [_scalar(value) for value in text.split("/")]
         else:
-            space[name] = [parse_settings([f"{name}={value}"], "--space")[name] for value in text.split("/")]
+            space[name] = [_setting_value(name, value) for value in text.split("/")]
     return space
+
+
+def _setting_value(name: str, text: str) -> Any:
+    try:
+        return parse_settings([f"{name}={text}"], "--space")[name]
+    except InputError as error:
+        hint = "; a range is LOW..HIGH, choices are VALUE/VALUE"
+        raise InputError(f"{error.message}{hint}", argument=error.argument) from None
 
 
 def _number(text: str, pair: str) -> float:

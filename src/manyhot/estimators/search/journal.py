@@ -12,6 +12,7 @@ from manyhot.config.fields import json_value
 from manyhot.errors import InputError, OutputError
 from manyhot.estimators.search.trial import Trial
 from manyhot.files import note_write
+from manyhot.validation import join_names
 
 HEAD = "manyhot-search"
 FORMAT = 1
@@ -80,6 +81,11 @@ class Journal:
         own = head.get("identity")
         own = own if isinstance(own, dict) else {}
         differing = sorted(name for name in {*own, *identity} if own.get(name) != identity.get(name))
+        if "settings" in differing and isinstance(own.get("settings"), dict):
+            before, now = own["settings"], identity["settings"]
+            names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+            changes = [f"{name} was {before.get(name)!r:.80} and is {now.get(name)!r:.80}" for name in names]
+            differing[differing.index("settings")] = f"settings ({join_names(changes, 3)})"
         if differing:
             raise InputError(
                 f"is the journal of another search: other {', '.join(differing)}; choose another name, or delete it",

@@ -43,6 +43,7 @@ class Search:
         importances: Setting -> how much it mattered, shares that sum to 1; empty for too few trials.
         nested_scores: The metric on the test rows of each outer fold; empty without `nested`.
         seconds: How long it took.
+        n_resumed: Trials that stood in the journal already.
     """
 
     metric: str
@@ -54,6 +55,7 @@ class Search:
     importances: Mapping[str, float]
     nested_scores: tuple[float, ...]
     seconds: float
+    n_resumed: int = 0
 
     @property
     def best_trial(self) -> Trial:
@@ -121,6 +123,7 @@ class Search:
                 "space": json_value(self.space),
                 "trials": [trial.to_dict() for trial in self.trials],
                 "seconds": self.seconds,
+                "n_resumed": self.n_resumed,
             }
         )
 
@@ -146,6 +149,12 @@ class Search:
         counts = {words: sum(trial.state == state for trial in self.trials) for state, words in STATE_WORDS.items()}
         return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
 
+    def _time(self) -> str:
+        if not self.n_resumed:
+            return f"in {self.seconds:.0f} s"
+        n_new = len(self.trials) - self.n_resumed
+        return f"of which {self.n_resumed} were in the journal; {n_new} more in {self.seconds:.0f} s"
+
     def to_text(self) -> str:
         """The best trials, and what mattered, as text for a terminal."""
         names = self._columns()
@@ -160,7 +169,7 @@ class Search:
             for trial in shown
         ]
         parts = [
-            f"{pluralize(len(self.trials), 'trial')} ({self._count_states()}) in {self.seconds:.0f} s",
+            f"{pluralize(len(self.trials), 'trial')} ({self._count_states()}) {self._time()}",
             table(["trial", self.metric, *names], rows),
             wrap(self.statement()),
         ]
@@ -186,9 +195,7 @@ class Search:
             for trial in ranked[: display.ROWS_SHOWN]
         ]
         return display.section(
-            display.paragraph(
-                pluralize(len(self.trials), "trial"), f"({self._count_states()}) in {self.seconds:.0f} s"
-            ),
+            display.paragraph(pluralize(len(self.trials), "trial"), f"({self._count_states()}) {self._time()}"),
             display.paragraph("", self.statement()),
             display.table(("trial", self.metric, *names), rows, len(ranked), "trials"),
             "<div>As a picture: <code>.plot()</code>; the fitted classifier: <code>.classifier</code></div>",

@@ -113,10 +113,8 @@ def _parse_values(name: str, values: Any) -> Range | Choices:
         low, high = values
         is_log = low > 0 and high >= LOG_RATIO * low
         return Range(low, high, is_log, isinstance(low, int) and isinstance(high, int) and _is_whole(name))
-    raise InputError(
-        f"got {validation.shorten(values)} for {name}, expected a pair (low, high) or a list of choices",
-        argument="space",
-    )
+    expected = "a pair (low, high) with low below high, such as (0.0001, 0.01), or a list of choices"
+    raise InputError(f"got {validation.shorten(values)} for {name}, expected {expected}", argument="space")
 
 
 def _is_number(value: Any) -> bool:

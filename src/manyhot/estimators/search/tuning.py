@@ -112,6 +112,7 @@ def tune(
     weights = None if selected is None else row_weights(selected, inputs.targets.n_samples)
     problem = _Problem(classifier, inputs._replace(is_used=None), weights, metric, chosen_space, trials)
     record = Journal(journal, problem.identity(nested))
+    n_resumed = len(record.trials.get(WHOLE, ()))
     with stage_progress(runtime.verbose) as show:
         limit = start_time + seconds / (nested + 1)
         found = _run_search(problem, record, WHOLE, limit, show)
@@ -131,6 +132,7 @@ def tune(
         importances=importances(found.space, found.trials, higher_is_better),
         nested_scores=outer_scores,
         seconds=time.perf_counter() - start_time,
+        n_resumed=n_resumed,
     )
 
 
