@@ -52,6 +52,12 @@ def two_inputs():
     return model
 
 
+def named_by_a_dict():
+    first, second = keras.Input((4,)), keras.Input((2,))
+    outputs = L.Dense(3, activation="sigmoid")(L.Concatenate()([L.Dense(8, activation="relu")(first), second]))
+    return keras.Model({"first": first, "second": second}, outputs)
+
+
 def batch_norm():
     model = keras.Sequential(
         [L.Input((6,)), L.Dense(16), L.BatchNormalization(), L.ReLU(), L.Dropout(0.1), L.Dense(3, activation="sigmoid")]
@@ -76,11 +82,29 @@ def subclassed():
     return Subclassed(8)
 
 
-MODELS = [sequential, two_inputs, batch_norm, sgd_with_schedule, activation_last, subclassed]
+MODELS = [sequential, two_inputs, named_by_a_dict, batch_norm, sgd_with_schedule, activation_last, subclassed]
 
 
 def inputs_for(make, X):
-    return {"first": X[:, :4], "second": X[:, 4:]} if make is two_inputs else X
+    return {"first": X[:, :4], "second": X[:, 4:]} if make in (two_inputs, named_by_a_dict) else X
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (
+            two_inputs,
+            r"2 inputs \(first: \(4,\), second: \(2,\)\), and X gives 2 inputs \(left: \(4,\), right: \(2,\)\)",
+        ),
+        (named_by_a_dict, r"matched by name: keras\.Input\(shape, name='left'\)"),
+        (sequential, r"1 input \(.*: \(6,\)\), and X gives 2 inputs .*declare a keras\.Input"),
+        (activation_last, r"cannot be called on rows of shape .* \((?!Exception encountered)"),
+    ],
+)
+def test_inputs_that_do_not_match_are_told_by_name_and_shape(network, words, rows):
+    X, Y = rows
+    with pytest.raises(InputError, match=words):
+        MultiLabelClassifier(network=network(), epochs=1, verbose=0).fit({"left": X[:, :4], "right": X[:, 4:]}, Y)
 
 
 @pytest.mark.slow

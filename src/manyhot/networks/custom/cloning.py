@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,8 @@ def replace_initializers(config: Mapping[str, Any]) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, cut to one line."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    """What an error says, cut to one line: of one of Keras, the line behind the name of the layer."""
+    lines = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered"):
+        lines = lines[1:]
+    return lines[0].strip()[:200] if lines else type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -180,25 +180,43 @@ def from_keras(model: keras.Model, shapes: Mapping[str, tuple[int, ...]], n_labe
     )
 
 
+def _describe_inputs(inputs: Iterable[tuple[str, tuple[int | None, ...]]]) -> str:
+    """Inputs with their shapes: "2 inputs (features: (12,), text: (607,))"."""
+    described = [f"{name}: {shape}" for name, shape in inputs]
+    return f"{len(described)} {'input' if len(described) == 1 else 'inputs'} ({', '.join(described)})"
+
+
+def _declared_inputs(model: keras.Model) -> tuple[list[tuple[str, tuple[int | None, ...]]], bool]:
+    """Name and shape of one row of each input that a model declares, and whether it takes a dict of them."""
+    if not getattr(model, "inputs", None):
+        return [], False
+    structure: Any = getattr(model, "input", None)
+    is_dict = isinstance(structure, dict)
+    tensors = structure.items() if is_dict else [(tensor.name, tensor) for tensor in model.inputs]
+    return [(name, tuple(tensor.shape[1:])) for name, tensor in tensors], is_dict
+
+
 def _match_inputs(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Inputs, str]:
     """Name and shape of one row of each input, in the model's order, and how the model takes them."""
-    declared = [(tensor.name, tuple(tensor.shape[1:])) for tensor in getattr(model, "inputs", None) or []]
+    declared, is_dict = _declared_inputs(model)
     names = [name for name, _ in declared]
     is_single, is_named = len(shapes) == 1, set(names) == set(shapes)
     is_numbered = all(name == f"input_{k}" for k, name in enumerate(shapes))
     if not declared:
         return tuple(shapes.items()), "tensor" if is_single else "list" if is_numbered else "dict"
+    both = f"the network has {_describe_inputs(declared)}, and X gives {_describe_inputs(shapes.items())}"
     if len(declared) != len(shapes):
-        advice = "; give X as a dict or list" if is_single else ""
-        raise InputError(f"the model has {len(declared)} inputs {names}, X has {len(shapes)}{advice}", argument="X")
+        advice = "give X as a dict or list" if is_single else "declare a keras.Input(shape, name=...) for each"
+        raise InputError(f"{both}; {advice}", argument="X")
     if not (is_single or is_named or is_numbered):
-        raise InputError(f"the model's inputs are {names}, X has {list(shapes)}", argument="X")
+        raise InputError(
+            f"{both}; inputs are matched by name: keras.Input(shape, name={next(iter(shapes))!r})", argument="X"
+        )
     ordered = tuple((name, shapes[name]) for name in (names if is_named else shapes))
     for (name, shape), (_, wanted) in zip(ordered, declared, strict=True):
         if not _fits(shape, wanted):
             place = "" if is_single else f" for {name!r}"
             raise InputError(f"the model takes rows of shape {wanted}{place}, X has {shape}", argument="X")
-    is_dict = isinstance(getattr(model, "input", None), dict)
     if is_dict and not (is_single or is_named):
         raise InputError(f"the model takes a dict with {names}; give X as a dict with these names", argument="X")
     return ordered, "dict" if is_dict else "tensor" if is_single else "list"
