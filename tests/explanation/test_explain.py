@@ -175,7 +175,7 @@ def test_what_two_columns_share_is_told_with_its_column():
     one = Explanation("refund", 0.9, True, 1.0, 0.0, 0.0, reasons, (Reason("size", "size", -1.0),))
     assert one.brief() == "refund: +title: back +body: back +money -size"
     assert "title: back +0.50, body: back +0.25, money +0.12" in str(one)
-    assert Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()).brief() == "a:"
+    assert Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()).brief() == "a: nothing for or against it"
     assert "not predicted" in str(Explanation("a", 0.1, False, 0.0, 0.0, 0.0, (), ()))
 
 

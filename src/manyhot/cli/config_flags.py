@@ -30,7 +30,7 @@ RULE_PARSERS = {"implies": implications_from_text, "exclusive": groups_from_text
 SCALAR_TYPES = {"int": int, "float": float, "bool": bool}
 # field -> its flags, where they are not the field's own name
 FLAG_NAMES = {"random_state": ("--random-state", "--seed"), "verbose": ("--quiet",)}
-QUIET_HELP = "Hide the progress bar and notes."
+QUIET_HELP = "Hide progress, and notes on how rows were read."
 IN_PYTHON_ONLY = {CUSTOM, COMPILED}
 """Choices that stand for an object of the user's."""
 METAVARS = {

@@ -97,7 +97,7 @@ DryRun = Annotated[bool, flag(OUTPUT, "Show what would change, without saving it
 Undo = Annotated[bool, flag(DECISIONS, "Undo the last change; again, to redo it.", "--undo")]
 AllMetrics = Annotated[bool, flag(OUTPUT, "Show all metrics, not only the main ones.", "--all")]
 JsonLines = Annotated[bool, flag(OUTPUT, "Print JSON lines on standard output.", "--jsonl")]
-Quiet = Annotated[bool, flag(OUTPUT, "Hide the progress bar and notes.", "--quiet")]
+Quiet = Annotated[bool, flag(OUTPUT, "Hide progress, and notes on how rows were read.", "--quiet")]
 Plot = Annotated[
     Path | None,
     flag(

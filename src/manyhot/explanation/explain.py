@@ -101,7 +101,7 @@ class Explanation:
         """Return one line without numbers: "refund: +money +back -hello"."""
         reasons = [f"+{self._qualified_name(reason)}" for reason in self.for_]
         reasons += [f"-{self._qualified_name(reason)}" for reason in self.against]
-        return f"{self.label}: {' '.join(reasons)}".rstrip()
+        return f"{self.label}: {' '.join(reasons) or 'nothing for or against it'}"
 
     def __str__(self) -> str:
         suffix = "" if self.is_predicted else " (not predicted)"
