@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import manyhot as package
+from manyhot.cli.jobs.next_rows import with_contents
 from tests.cli.conftest import NAMES, songs
 from tests.contract.frozen.answers import SAVED
 
@@ -47,7 +48,11 @@ def test_the_file_holds_what_python_ranks(manyhot, bundle, new, expected, tmp_pa
     assert done.code == 0, done.err
     assert done.out == f"saved 12 rows of 80 to label next to {output}\n"
     frame = READERS[suffix](output)
-    assert frame.columns == COLUMNS
+    assert frame.columns[:4] == COLUMNS
+    rows = songs(80, seed=3).drop(NAMES)[expected.row.tolist()]
+    assert frame.columns[4:] == [name for name in rows.columns if name != "song_id"]
+    for name in frame.columns[4:]:  # what is to be read while labelling
+        assert frame[name].cast(rows[name].dtype).to_list() == rows[name].to_list()
     assert frame["id"].to_list() == expected.ids.tolist()
     np.testing.assert_allclose(frame["score"], expected.score)
     labels = [text.split(";") for text in frame["labels"]] if suffix == ".csv" else frame["labels"].to_list()
@@ -65,6 +70,13 @@ def test_json_is_one_document_or_a_line_for_each_row(manyhot, bundle, new, expec
     assert document["notes"] == []
     lines = manyhot("next", bundle, new, "--top", 12, "--jsonl", "--quiet").out.splitlines()
     assert [json.loads(line) for line in lines] == document["next"]
+
+
+def test_columns_called_as_those_of_the_ranking_say_where_they_are_from():
+    entries = pl.DataFrame({"id": ["a"], "score": [0.5]})
+    found = with_contents(entries, pl.DataFrame({"score": [7], "words": ["one two"]}))
+    assert found.to_dicts() == [{"id": "a", "score": 0.5, "score (file)": 7, "words": "one two"}]
+    assert with_contents(entries, None) is entries
 
 
 def test_rows_without_ids_have_their_numbers(manyhot, bundle, new):

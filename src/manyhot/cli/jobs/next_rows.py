@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from manyhot import validation
@@ -51,7 +52,7 @@ def run(
     refuse_training_file(output, classifier.model_.origin)
     ranking, notes = rank_file(classifier, pool, file, options, quiet)
     if output is not None:
-        write_table(to_table(ranking), output)
+        write_table(with_contents(to_table(ranking), row_contents(file, options, ranking.row)), output)
     print_notes(notes, quiet or as_json)
     if as_lines:
         print("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in to_rows(ranking)), end="")
@@ -88,6 +89,27 @@ def to_table(ranking: RowsToLabel) -> pl.DataFrame:
         "reason": pl.Series(ranking.reasons(), dtype=pl.String),
     }
     return pl.DataFrame(columns)
+
+
+def row_contents(file: Path, options: ReadOptions, rows: np.ndarray) -> pl.DataFrame | None:
+    """The columns of some rows (positions, int64 (k,)) in their order, as the file has them; None of sparse rows."""
+    parts, n_before, ascending = [], 0, np.sort(rows)
+    for samples in read_chunks(file, options):
+        if not isinstance(samples.features, pl.DataFrame):
+            return None
+        inside = (ascending >= n_before) & (ascending < n_before + samples.n_samples)
+        parts.append(samples.features[ascending[inside] - n_before])
+        n_before += samples.n_samples
+    table = pl.concat(parts, how="vertical_relaxed")[np.searchsorted(ascending, rows)]
+    return table.select(name for name, kind in table.schema.items() if not (kind.is_nested() or kind == pl.Binary))
+
+
+def with_contents(entries: pl.DataFrame, contents: pl.DataFrame | None) -> pl.DataFrame:
+    """A table of rows with the columns of the file behind; of equal names those of the file say so."""
+    if contents is None:
+        return entries
+    names = {name: f"{name} (file)" for name in contents.columns if name in entries.columns}
+    return pl.concat([entries, contents.rename(names)], how="horizontal")
 
 
 def to_rows(ranking: RowsToLabel) -> list[dict[str, Any]]:
