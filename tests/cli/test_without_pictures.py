@@ -28,7 +28,7 @@ def test_commands_name_the_extra_before_they_read_anything(without_pictures, man
         raise AssertionError("the work began")
 
     module = words[0].replace("-", "_")
-    opens = "read_model" if module == "inspect" else "read"
+    opens = "read_any_model" if module == "inspect" else "read"
     monkeypatch.setattr(f"manyhot.cli.jobs.{module}.{opens}", refuse)
     done = manyhot(*words, "--plot", "plot.svg")
     assert done.code == 2

@@ -14,7 +14,7 @@ from manyhot import MultiLabelClassifier, load
 from manyhot.config.fields import BoolField, ChoiceField, IntField, TextField
 from manyhot.config.text import TEXT_KINDS, text_params
 from manyhot.config.training import TrainingConfig, config_from_dict
-from manyhot.encoders.text.columns import TEXT_ENCODERS
+from manyhot.encoders.text.columns import TEXT_ENCODERS, TextColumns
 from manyhot.errors import InputError
 from tests.fixtures.onnx_files import onnx_folder
 from tests.fixtures.text_files import preset_folder, static_folder
@@ -177,3 +177,9 @@ def test_a_plan_with_settings_survives_json():
 def test_what_cannot_be_used_is_named(settings, told):
     with pytest.raises(InputError, match=told):
         TrainingConfig(**settings)
+
+
+@pytest.mark.parametrize("specs", [[{"kind": ["tfidf"]}], [{"kind": {}}], [{"kind": None}], ["tfidf"], [{}]])
+def test_a_kind_that_is_no_name_is_refused(specs):
+    with pytest.raises(InputError):
+        TextColumns.from_spec(specs, {}, 1)

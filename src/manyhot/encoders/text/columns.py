@@ -100,13 +100,13 @@ class TextColumns:
         """Rebuild what `to_spec` described; JSON values and arrays are checked here as if they were hostile."""
         if not isinstance(specs, list) or len(specs) != n_columns:
             raise InputError(f"{n_columns} columns of text are described by a list of as many objects")
-        kinds = {spec.get("kind") if isinstance(spec, Mapping) else None for spec in specs}
-        if len(kinds) > 1:
+        kinds = [spec.get("kind") if isinstance(spec, Mapping) else None for spec in specs]
+        if any(kind != kinds[0] for kind in kinds):
             raise InputError("the columns of text are of more than one kind")
         columns = cls(0)
         if not specs:
             return columns
-        columns.kind = validation.one_of(TEXT_ENCODERS, text=kinds.pop())
+        columns.kind = validation.one_of(TEXT_ENCODERS, text=kinds[0])
         encoder_class = TEXT_ENCODERS[columns.kind]
         shared_arrays = {name: arrays[f"0.{name}"] for name in encoder_class.shared_arrays if f"0.{name}" in arrays}
         used_names: set[str] = set()

@@ -124,7 +124,7 @@ class CrossValidation:
         """
         if not isinstance(other, CrossValidation):
             raise InputError(
-                f"expected the result of another cross-validation, got {validation.shorten(repr(other))}; compare "
+                f"expected the result of another cross-validation, got {validation.shorten(other)}; compare "
                 "decisions with a threshold of 0.5 by `values(metric, at='fixed')`",
                 argument="other",
             )
