@@ -39,7 +39,8 @@ def seed_files(tmp_path_factory):
     frame = pl.DataFrame({"a": X[:, 0], "c": np.where(X[:, 1] > 0, "red", "blue")})
     folder = tmp_path_factory.mktemp("bundles")
     small = {"n_members": 2, "epochs": 1, "hidden_layer_sizes": (4,), "verbose": 0}
-    MultiLabelClassifier(batch_norm=True, **small).fit(X, Y).save(folder / "matrix.manyhot")
+    matrix = MultiLabelClassifier(batch_norm=True, labels=["a", "b"], **small).fit(X, Y)
+    matrix.tune_thresholds("recall", min_recall={"a": 0.9}).save(folder / "matrix.manyhot")
     MultiLabelClassifier(dropout=0.0, **small).fit(frame, np.where(generator.random(Y.shape) < 0.2, np.nan, Y)).save(
         folder / "table.manyhot"
     )

@@ -106,7 +106,7 @@ def test_a_rate_for_some_labels_leaves_the_others_alone(model, name, tmp_path):
     report = model.report_.to_dict()
     assert not report["scores"]["is_tuned_here"]
     own = model.model_.policy.exceptions["day"].describe().removeprefix("Decision: ")
-    assert report["policy"]["meaning"].endswith(f"Except day, car: decision: {own}")
+    assert report["policy"]["meaning"].endswith(f"Except day, car: {own}")
     evidence, column = model.model_.evidence, NAMES.index("day")
     predicted = decision_updates.calibrated_scores(model.model_)[:, column] >= model.thresholds_["day"]
     positive = evidence.targets.values[:, column]

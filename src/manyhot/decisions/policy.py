@@ -104,9 +104,9 @@ class DecisionPolicy:
         """A sentence for the labels of each decision that some labels have for themselves."""
         labels: dict[str, list[str]] = {}
         for label, decision in self.exceptions.items():
-            labels.setdefault(decision.describe(), []).append(label)
+            labels.setdefault(decision.describe().removeprefix("Decision: "), []).append(label)
         for sentence, names in labels.items():
-            yield f"Except {join_names(names)}: {sentence[0].lower()}{sentence[1:]}"
+            yield f"Except {join_names(names)}: {sentence}"
 
     def with_decision(self, decision: threshold_module.Decision, is_manual: bool = False) -> DecisionPolicy:
         """The same with another decision; a guarantee does not outlive the thresholds that it was made for."""

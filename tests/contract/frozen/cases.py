@@ -130,6 +130,14 @@ def default_decision(folder: Path) -> Case:
     return Case(trained(*numbers(N, 40), labels=MOODS, decision="auto"), numbers(CANDIDATES, 41)[0])
 
 
+def single_labels(folder: Path) -> Case:
+    """Two labels with a decision of their own beside the others, one of them by a precision, one by a recall."""
+    classifier = trained(*numbers(N, 40), labels=MOODS, decision="f1_micro")
+    classifier.tune_thresholds("precision", min_precision={MOODS[0]: 0.7})
+    classifier.tune_thresholds("recall", min_recall={MOODS[1]: 0.8})
+    return Case(classifier, numbers(CANDIDATES, 41)[0])
+
+
 def decision_layer(folder: Path) -> Case:
     """Scores of another program in a frame, in another order than the labels, with unknown targets."""
 
@@ -434,6 +442,7 @@ ROW_CASES = (
     categories,
     decision_layer,
     default_decision,
+    single_labels,
     matrix,
     sparse,
     plain_numbers,
