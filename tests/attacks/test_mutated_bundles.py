@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from manyhot.errors import BundleError
 from manyhot.estimators.loading import load
@@ -57,6 +58,7 @@ def seed_files(tmp_path_factory):
 def test_damaged_bundles(seed_files, tmp_path, n):
     for file in seed_files:
         str(load(file).report_)
+    cell_len("\N{CJK UNIFIED IDEOGRAPH-65E5}")  # the tables of wide characters are imported when one is met
     sys.addaudithook(watch)
     path = tmp_path / "mutant.manyhot"
     outcomes: Counter = Counter()

@@ -399,3 +399,9 @@ def test_settings_say_where_they_are_from():
             "dropout": f"set (default {default['dropout']})",
         }
         assert dict(found) == dict.fromkeys(config, "default") | changed
+
+
+def test_nearly_all_of_the_gap_is_not_all_of_it(page):
+    for share, words in ((0.9986, "closes 99% of the gap"), (1.0, "closes 100% of the gap")):
+        summary = {**page["summary"], "kind": "better", "share_of_gap": share}
+        assert words in " ".join(Reader(render({**page, "summary": summary})).text.split())

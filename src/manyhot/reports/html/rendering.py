@@ -13,6 +13,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from manyhot.evaluation.report.text import percent
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -61,6 +63,7 @@ def _template() -> Template:
     environment.filters |= {
         "number": format_number,
         "percent": format_percent,
+        "whole_percent": percent,
         "along": _along_axis,
         "address": _address,
         "quoted": shlex.quote,
