@@ -11,6 +11,7 @@ from manyhot.errors import InputError
 from manyhot.evaluation.metrics import METRICS, compute_label_metrics, compute_metrics, metric_names
 from manyhot.evaluation.metrics.registry import MAIN_METRICS, choose_k
 from manyhot.evaluation.report import Report, ReportContext, measure_report, to_text
+from manyhot.evaluation.report.remarks import gains_little
 from manyhot.evaluation.report.text import percent
 
 
@@ -347,3 +348,18 @@ def test_what_is_wrong_is_refused():
 )
 def test_all_and_none_are_said_only_of_all_and_none(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "baseline", "is_little"),
+    [
+        (0.4, 0.45, True),
+        (0.47, 0.45, True),
+        (0.52, 0.45, False),
+        (0.064, 0.019, False),
+        (0.02, 0.019, True),
+        (1, 1, False),
+    ],
+)
+def test_a_gain_is_little_by_the_gap_and_by_the_baseline(value, baseline, is_little):
+    assert gains_little(value, baseline) == is_little

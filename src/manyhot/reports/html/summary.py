@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manyhot.evaluation.chance import ranks_above_chance
-from manyhot.evaluation.report.remarks import BARELY
+from manyhot.evaluation.report.remarks import gains_little
 
 MIN_SUPPORT = 10  # rows of a label below which its F1 is hardly known
 SCARCE_SUPPORT = 50  # rows of a weak label below which more of them help first
@@ -81,7 +81,7 @@ def _verdict(macro_f1: Mapping[str, Any], is_seen: bool) -> str:
         return "seen"
     low, high = (ends["value"] if ends[end] is None else ends[end] for end in ("low", "high"))
     if low > baseline:
-        return "better" if (_share_of_gap(macro_f1) or 0) >= BARELY else "barely"
+        return "barely" if gains_little(ends["value"], baseline) else "better"
     return "worse" if high < baseline else "unclear"
 
 
