@@ -313,8 +313,8 @@ class TrainingConfig(Settings):
 
     @property
     def automatic(self) -> tuple[str, ...]:
-        """The settings that are left to be chosen."""
-        return tuple(name for name in settings_of(type(self)) if getattr(self, name) == AUTO)
+        """The settings that are left to training; the decision stays "auto" and may be changed afterwards."""
+        return tuple(name for name in settings_of(type(self)) if getattr(self, name) == AUTO and name != "decision")
 
     @property
     def is_encoded(self) -> bool:
