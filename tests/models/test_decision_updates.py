@@ -160,6 +160,7 @@ def test_a_rate_for_one_label_where_the_others_stayed_at_one_half(model):
     model.tune_thresholds("recall", min_recall={"day": 0.9})
     after = {row["label"]: row for row in model.report_.to_dict()["labels"]}
     assert model.thresholds_["day"] != 0.5
+    assert model.report_.to_dict()["policy"]["meaning"].startswith("Decision: auto, 0.5 for every label: ")
     for label in set(NAMES) - {"day"}:
         assert after[label] == before[label]
 

@@ -69,13 +69,14 @@ class DecisionPolicy:
     @property
     def is_one_half(self) -> bool:
         """Whether the decision looked for thresholds and stayed at 0.5, labels with a decision of their own aside."""
+        return self._without_exceptions().is_one_half
+
+    def _without_exceptions(self) -> threshold_module.Decision:
+        """The decision with 0.5 for the labels that have one of their own."""
         if not self.exceptions or self.decision.thresholds is None:
-            return self.decision.is_one_half
-        values = [
-            0.5 if name in self.exceptions else value
-            for name, value in self.decision.thresholds.to_dict(self.space).items()
-        ]
-        return self.decision.with_thresholds(threshold_module.Thresholds(np.array(values))).is_one_half
+            return self.decision
+        thresholds = self.decision.thresholds.to_dict(self.space) | dict.fromkeys(self.exceptions, 0.5)
+        return self.decision.with_thresholds(threshold_module.Thresholds(np.array(list(thresholds.values()))))
 
     def calibrate(self, raw: np.ndarray) -> np.ndarray:
         """Raw scores -> calibrated ones, in the same shape and type."""
@@ -93,7 +94,7 @@ class DecisionPolicy:
         """How scores become answers, as plain values."""
         return {
             "decision": self.decision.name,
-            "meaning": " ".join([self.decision.describe(), *self._describe_exceptions()]),
+            "meaning": " ".join([self._without_exceptions().describe(), *self._describe_exceptions()]),
             "calibration": dict(Counter(self.calibration.kinds)),
             "guarantee": None if self.guarantee is None else self.guarantee.statement(self.space),
             "rules": self.rules.to_spec(),
