@@ -440,6 +440,15 @@ def test_suspicious_labels_are_explained_and_all_are_reached(browser, tmp_path):
             assert page.locator("#error-rows > li").count() == len(rows)
 
 
+def test_a_list_of_a_model_that_says_nothing_is_not_to_be_relied_on(browser, tmp_path):
+    values = measure_page(make_page_inputs(n=300, share_wrong=0.08))
+    for kind in ("better", "worse"):
+        write_page({**values, "summary": {**values["summary"], "kind": kind}}, tmp_path / "report.html")
+        with opened(browser, tmp_path / "report.html") as page:
+            words = page.locator("#suspicious").inner_text()
+            assert ("Do not rely on this list" in words) == (kind == "worse")
+
+
 def test_rows_without_a_predicted_label_are_listed_and_reached_from_the_summary(browser, tmp_path):
     made = make_page_inputs(n=400, share_known=1)
     decisions = made.scores >= 0.9

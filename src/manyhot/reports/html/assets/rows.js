@@ -113,6 +113,7 @@ function suspicionsIntroduction(page) {
   const wrong = Math.max(1, Math.round(expected));
   const isWhole = kept.length === total;
   words.push(" The percentage beside it is the model's estimate of the probability that it is recorded wrongly: of ten labels at 90%, expect nine to be wrong. ");
+  if (["unclear", "worse"].includes(page.summary.kind)) words.push(el("b", {}, "Do not rely on this list: "), "a model that is not clearly better than a constant prediction cannot contradict what is recorded. ");
   words.push(total === 1 ? "One is worth checking." : `${whole(total)} are worth checking, and by these estimates about ${whole(wrong)} of them ${wrong === 1 ? "is" : "are"} wrong.`);
   if (!isWhole) words.push(` The page has the ${whole(kept.length)} most probable${page.file ? "; correct these, and the next report has further ones" : ""}.`);
   if (!page.file) words.push(isWhole ? " As a table: " : " A table of all: ", el("code", {}, `manyhot label-errors ${quoted(page.model ?? "MODEL.manyhot")} -o suspicious.csv`), ".");
